@@ -1,0 +1,9 @@
+//! Level 0: what everything else stands on, and which knows nothing of HTTP, JSON or MCP.
+//!
+//! Reading order: `time` (moments), `timers` (who waits until when), `pool` (memory that is used
+//! again instead of allocated), `fault` (whose fault an error is).
+
+pub mod fault;
+pub mod pool;
+pub mod time;
+pub mod timers;

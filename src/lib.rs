@@ -1,0 +1,11 @@
+//! Ringlane: Model Context Protocol servers over Streamable HTTP, thread per core.
+
+pub mod base;
+pub mod client;
+pub mod controller;
+pub mod handler;
+pub mod http;
+pub mod jsonrpc;
+pub mod mcp;
+pub mod rt;
+pub mod serve;
