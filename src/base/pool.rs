@@ -6,9 +6,10 @@
 //! takes it.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 /// Byte buffers of one core.
@@ -48,64 +49,102 @@ impl BufferPool {
 /// Boxes for futures of one type, each used again after its future ended.
 #[derive(Debug)]
 pub struct FuturePool<F> {
-    kept: Rc<RefCell<Vec<Pin<Box<Option<F>>>>>>,
-    kept_count_max: usize,
-}
-
-impl<F: Future> FuturePool<F> {
-    /// A pool that keeps up to `kept_count_max` empty boxes.
-    #[must_use]
-    pub fn new(kept_count_max: usize) -> Self {
-        Self { kept: Rc::default(), kept_count_max }
-    }
-
-    /// Moves `future` into a box of the pool. The box goes back when the returned future is dropped.
-    #[must_use]
-    pub fn run(&self, future: F) -> Pooled<F> {
-        let recycled = self.kept.borrow_mut().pop();
-        let boxed = match recycled {
-            Some(mut boxed) => {
-                boxed.as_mut().set(Some(future));
-                boxed
-            }
-            None => Box::pin(Some(future)),
-        };
-        Pooled { boxed: Some(boxed), kept: self.kept.clone(), kept_count_max: self.kept_count_max }
-    }
+    kept: Rc<Kept<F>>,
 }
 
 impl<F> Clone for FuturePool<F> {
     fn clone(&self) -> Self {
-        Self { kept: self.kept.clone(), kept_count_max: self.kept_count_max }
+        Self { kept: self.kept.clone() }
     }
 }
 
-/// A future in a box of a [`FuturePool`].
+impl<F: Future + 'static> FuturePool<F> {
+    /// A pool that keeps up to `kept_count_max` empty boxes.
+    #[must_use]
+    pub fn new(kept_count_max: usize) -> Self {
+        Self { kept: Rc::new(Kept { boxes: RefCell::default(), kept_count_max }) }
+    }
+
+    /// Moves `future` into a box of the pool. The box goes back when the future's handle is dropped.
+    #[must_use]
+    pub fn run(&self, future: F) -> Pooled<F::Output> {
+        let recycled = self.kept.boxes.borrow_mut().pop();
+        let boxed = match recycled {
+            Some(mut slot) => {
+                slot.as_mut().project().future.set(Some(future));
+                slot
+            }
+            None => Box::pin(Slot { future: Some(future), kept: Rc::downgrade(&self.kept) }),
+        };
+        Pooled { boxed: Some(boxed) }
+    }
+}
+
+/// A future in a box of a [`FuturePool`], known by its output alone.
+pub struct Pooled<O> {
+    boxed: Option<Pin<Box<dyn Recycle<Output = O>>>>,
+}
+
+impl<O> Future for Pooled<O> {
+    type Output = O;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
+        // Only a drop empties the box.
+        self.boxed.as_mut().map_or(Poll::Pending, |boxed| boxed.as_mut().poll(context))
+    }
+}
+
+impl<O> Drop for Pooled<O> {
+    fn drop(&mut self) {
+        if let Some(boxed) = self.boxed.take() {
+            boxed.recycle();
+        }
+    }
+}
+
+impl<O> fmt::Debug for Pooled<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pooled").finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
-pub struct Pooled<F> {
-    boxed: Option<Pin<Box<Option<F>>>>,
-    kept: Rc<RefCell<Vec<Pin<Box<Option<F>>>>>>,
+struct Kept<F> {
+    boxes: RefCell<Vec<Pin<Box<Slot<F>>>>>,
     kept_count_max: usize,
 }
 
-impl<F: Future> Future for Pooled<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let future = self.boxed.as_mut().and_then(|boxed| boxed.as_mut().as_pin_mut());
-        // Only a drop empties the box.
-        future.map_or(Poll::Pending, |future| future.poll(context))
+pin_project_lite::pin_project! {
+    #[derive(Debug)]
+    struct Slot<F> {
+        #[pin]
+        future: Option<F>,
+        kept: Weak<Kept<F>>,
     }
 }
 
-impl<F> Drop for Pooled<F> {
-    fn drop(&mut self) {
-        let Some(mut boxed) = self.boxed.take() else { return };
+trait Recycle: Future {
+    fn recycle(self: Pin<Box<Self>>);
+}
+
+impl<F: Future> Future for Slot<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // Empty only between two uses, when nobody holds it.
+        self.project().future.as_pin_mut().map_or(Poll::Pending, |future| future.poll(context))
+    }
+}
+
+impl<F: Future> Recycle for Slot<F> {
+    fn recycle(mut self: Pin<Box<Self>>) {
         // The future ends here, not when the box is used again. Its own drop may reach this pool.
-        boxed.as_mut().set(None);
-        let mut kept = self.kept.borrow_mut();
-        if kept.len() < self.kept_count_max {
-            kept.push(boxed);
+        self.as_mut().project().future.set(None);
+        if let Some(kept) = self.kept.upgrade() {
+            let mut boxes = kept.boxes.borrow_mut();
+            if boxes.len() < kept.kept_count_max {
+                boxes.push(self);
+            }
         }
     }
 }
@@ -136,7 +175,7 @@ mod tests {
             assert_eq!(polled, Poll::Ready(2));
             drop(pooled);
             assert_eq!(Rc::strong_count(&guard), 1);
-            assert_eq!(pool.kept.borrow().len(), 1);
+            assert_eq!(pool.kept.boxes.borrow().len(), 1);
         }
     }
 }

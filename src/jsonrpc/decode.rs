@@ -1,0 +1,298 @@
+//! One body into a tape: strict JSON, bounded, in memory that the core uses again.
+//!
+//! In: the bytes of a body. Out: a `View` of its value, which lives as long as the closure that
+//! reads it. The body is copied once, into the core's arena, because the parser unescapes in place.
+//! Spec: RFC 8259, RFC 3629. Limits: [`JsonLimits`].
+//! Invariant: whoever reads a message reads the same thing, so repeated member names are refused
+//! (RFC 8259 §4 leaves them open).
+
+use simd_json::{Buffers, Node, Tape};
+
+use super::view::{Value, View};
+use crate::base::fault::Fault;
+
+/// What one JSON text may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonLimits {
+    /// How deep arrays and objects may nest. Default 64.
+    pub json_depth_max: usize,
+    /// How many elements and members, names included, one text may hold. Default 100,000.
+    pub json_elements_max: usize,
+    /// How many characters a number may have. Default 400.
+    pub number_digits_max: usize,
+}
+
+impl Default for JsonLimits {
+    fn default() -> Self {
+        Self { json_depth_max: 64, json_elements_max: 100_000, number_digits_max: 400 }
+    }
+}
+
+/// Why a body is not a JSON text that we read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not UTF-8.
+    #[error("body is not valid JSON at byte {offset}")]
+    NotJson {
+        /// Where the parser gave up.
+        offset: usize,
+    },
+    /// Nested too deep.
+    #[error("JSON nests deeper than {limit} levels")]
+    TooDeep {
+        /// `json_depth_max`
+        limit: usize,
+    },
+    /// Too many elements.
+    #[error("JSON has more than {limit} elements and members")]
+    TooManyElements {
+        /// `json_elements_max`
+        limit: usize,
+    },
+    /// A number too long.
+    #[error("a number at byte {offset} has more than {limit} characters")]
+    NumberTooLong {
+        /// Where the number begins.
+        offset: usize,
+        /// `number_digits_max`
+        limit: usize,
+    },
+    /// An object that names a member twice.
+    #[error("an object names the member {name:?} twice")]
+    RepeatedMember {
+        /// The first 64 bytes of the name.
+        name: String,
+    },
+}
+
+impl DecodeError {
+    /// Whose fault it is: the peer's.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault::Peer
+    }
+}
+
+/// The decoder of one core: arena, parser buffers and tape, all used again.
+pub struct Decoder {
+    arena: Vec<u8>,
+    buffers: Buffers,
+    tape: Option<Tape<'static>>,
+    limits: JsonLimits,
+}
+
+/// An arena that a large body grew is given back to the allocator past this.
+const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
+/// Objects up to this many members are compared pairwise, larger ones sorted.
+const PAIRWISE_MEMBERS_MAX: usize = 16;
+/// What the parser's buffers hold from the start; they grow with the largest body seen.
+const BUFFERED_BYTES: usize = 1024;
+const NAME_SHOWN_BYTES: usize = 64;
+
+impl Decoder {
+    /// A decoder with these limits.
+    #[must_use]
+    pub fn new(limits: JsonLimits) -> Self {
+        let buffers = Buffers::with_max_depth(BUFFERED_BYTES, limits.json_depth_max);
+        Self { arena: Vec::new(), buffers, tape: None, limits }
+    }
+
+    /// Decodes `body` and hands its value to `read`.
+    ///
+    /// # Errors
+    /// When the body is no JSON text within the limits; `read` does not run then.
+    pub fn decode<R>(
+        &mut self,
+        body: &[u8],
+        read: impl FnOnce(View<'_>) -> R,
+    ) -> Result<R, DecodeError> {
+        self.arena.clear();
+        self.arena.extend_from_slice(body);
+        let mut tape: Tape<'_> = self.tape.take().unwrap_or_else(Tape::null).reset();
+        let filled = simd_json::fill_tape(&mut self.arena, &mut self.buffers, &mut tape)
+            .map_err(|error| not_json(&error, &self.limits));
+        let result = filled
+            .and_then(|()| check_numbers(body, self.buffers.structural_indexes(), &self.limits))
+            .and_then(|()| check_members(&tape.0, &self.limits))
+            .and_then(|()| View::first(&tape.0).ok_or(DecodeError::NotJson { offset: 0 }))
+            .map(read);
+        self.tape = Some(tape.reset());
+        if self.arena.capacity() > ARENA_KEPT_BYTES_MAX {
+            self.arena = Vec::new();
+        }
+        result
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn not_json(error: &simd_json::Error, limits: &JsonLimits) -> DecodeError {
+    match error.error() {
+        simd_json::ErrorType::DepthLimitExceeded => {
+            DecodeError::TooDeep { limit: limits.json_depth_max }
+        }
+        _ => DecodeError::NotJson { offset: error.index() },
+    }
+}
+
+/// Holds the length of numbers. They lie between two structural characters, so only a gap that is
+/// wide enough is looked at, and a body shorter than the limit not at all.
+fn check_numbers(body: &[u8], structure: &[u32], limits: &JsonLimits) -> Result<(), DecodeError> {
+    let limit = limits.number_digits_max;
+    if body.len() <= limit {
+        return Ok(());
+    }
+    let ends = structure.iter().skip(1).map(|&end| end as usize).chain([body.len()]);
+    for (&start, end) in structure.iter().zip(ends) {
+        let offset = start as usize;
+        if end.saturating_sub(offset) <= limit {
+            continue;
+        }
+        let atom = body.get(offset..end).unwrap_or_default();
+        let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+        if atom.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
+            && atom.iter().take_while(|byte| is_number(byte)).count() > limit
+        {
+            return Err(DecodeError::NumberTooLong { offset, limit });
+        }
+    }
+    Ok(())
+}
+
+/// Holds the number of nodes, and refuses objects that name a member twice.
+fn check_members(nodes: &[Node<'_>], limits: &JsonLimits) -> Result<(), DecodeError> {
+    if nodes.len() > limits.json_elements_max {
+        return Err(DecodeError::TooManyElements { limit: limits.json_elements_max });
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        if let Node::Object { len, .. } = node
+            && *len > 1
+            && let Some(name) = View::first(nodes.get(index..).unwrap_or_default()).and_then(repeated)
+        {
+            return Err(DecodeError::RepeatedMember { name: shown(name) });
+        }
+    }
+    Ok(())
+}
+
+fn repeated(object: View<'_>) -> Option<&str> {
+    if let Value::Object(count) = object.value()
+        && count > PAIRWISE_MEMBERS_MAX
+    {
+        let mut names: Vec<&str> = object.members().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        return names.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| {
+            pair.first().copied()
+        });
+    }
+    let mut members = object.members();
+    while let Some((name, _)) = members.next() {
+        if members.clone().any(|(other, _)| other == name) {
+            return Some(name);
+        }
+    }
+    None
+}
+
+fn shown(name: &str) -> String {
+    name.get(..name.floor_char_boundary(NAME_SHOWN_BYTES)).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(body: &[u8]) -> Result<String, DecodeError> {
+        Decoder::new(JsonLimits::default()).decode(body, |view| {
+            let mut out = Vec::new();
+            view.encode(&mut out);
+            String::from_utf8(out).expect("UTF-8")
+        })
+    }
+
+    #[test]
+    fn what_is_not_strict_json_is_refused() {
+        for body in [
+            &b""[..], b" ", b"{", b"{}}", b"[1,]", b"{\"a\":1,}", b"nul", b"01", b"+1", b".5", b"1.",
+            b"'a'", b"\"\\ud800\"", b"\"\xff\"", b"\"\xc0\x80\"", b"\"\xed\xa0\x80\"", b"\"a\nb\"",
+            b"\xef\xbb\xbf{}", b"NaN", b"1 2", b"{a:1}", b"/*c*/1", b"\"\\x\"",
+        ] {
+            let shown = String::from_utf8_lossy(body);
+            assert!(matches!(decode(body), Err(DecodeError::NotJson { .. })), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_the_limit_and_one_past_it() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(decode(nested(64).as_bytes()).is_ok());
+        assert_eq!(decode(nested(65).as_bytes()), Err(DecodeError::TooDeep { limit: 64 }));
+        assert!(decode(nested(200_000).as_bytes()).is_err());
+
+        let wide = |count: usize| format!("[{}1]", "1,".repeat(count - 2));
+        assert!(decode(wide(100_000).as_bytes()).is_ok());
+        let error = decode(wide(100_001).as_bytes());
+        assert_eq!(error, Err(DecodeError::TooManyElements { limit: 100_000 }));
+
+        let number = |digits: usize| format!("[0.{}]", "1".repeat(digits - 2));
+        assert!(decode(number(400).as_bytes()).is_ok());
+        let error = decode(number(401).as_bytes());
+        assert_eq!(error, Err(DecodeError::NumberTooLong { offset: 1, limit: 400 }));
+    }
+
+    #[test]
+    fn a_member_named_twice_is_refused_in_any_object_and_spelling() {
+        let twice = |name: &str| Err(DecodeError::RepeatedMember { name: name.to_owned() });
+        assert_eq!(decode(br#"{"a":1,"b":{"c":1,"\u0063":2}}"#), twice("c"));
+        assert_eq!(decode(br#"[{"id":1,"id":1}]"#), twice("id"));
+        let many: String = (0..40).map(|i| format!("\"m{i}\":{i},")).collect();
+        assert!(decode(format!("{{{many}\"x\":0}}").as_bytes()).is_ok());
+        assert_eq!(decode(format!("{{{many}\"m7\":0}}").as_bytes()), twice("m7"));
+    }
+
+    proptest! {
+        /// Our reading and serde_json's agree on every text that serde_json writes.
+        #[test]
+        fn what_serde_json_writes_we_read_alike(value in arbitrary_json()) {
+            let text = serde_json::to_string(&value).expect("writes");
+            let read = decode(text.as_bytes()).expect("reads");
+            let back: serde_json::Value = serde_json::from_str(&read).expect("reads back");
+            prop_assert_eq!(back, value);
+        }
+
+        /// What we accept, serde_json accepts too, and no input makes us panic.
+        #[test]
+        fn what_we_accept_is_json(body in "[\\[\\]{}\",:0-9eE.+\\- tfnulrasv\\\\]{0,24}") {
+            if decode(body.as_bytes()).is_ok() {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok(), "{}", body);
+            }
+        }
+    }
+
+    fn arbitrary_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            any::<f32>().prop_filter("JSON has none", |f| f.is_finite()).prop_map(|f| {
+                serde_json::Value::from(f64::from(f))
+            }),
+            ".{0,12}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 48, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::hash_map(".{0,6}", inner, 0..6)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Values into bytes: what a reply is made of.
+//!
+//! Everything appends to a buffer that the caller took from a pool, and nothing here can fail:
+//! writing to memory does not, and types whose serialisation may are serialised by their handler.
+//! Spec: RFC 8259; JSON-RPC 2.0 §5.
+
+use serde::Serialize;
+
+use super::error::RpcError;
+use super::message::Id;
+
+/// Writes a JSON string.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    serialize(out, text);
+}
+
+/// Writes an integer.
+pub fn unsigned(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        // A decimal digit fits a byte.
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+}
+
+/// Writes an integer.
+pub fn signed(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    unsigned(out, number.unsigned_abs());
+}
+
+/// Writes a value whose serialisation cannot fail: our own types, strings, numbers, JSON values.
+pub fn serialize<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let written = serde_json::to_writer(&mut *out, value);
+    debug_assert!(written.is_ok(), "this type's serialisation can fail");
+}
+
+/// Writes a comma before every member but the first.
+pub fn comma_unless_first(out: &mut Vec<u8>, index: usize) {
+    if index > 0 {
+        out.push(b',');
+    }
+}
+
+/// Opens a response: everything before its result, which the caller writes, and then a `}`.
+pub fn response_start(out: &mut Vec<u8>, id_json: &[u8]) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    out.extend_from_slice(id_json);
+    out.extend_from_slice(br#","result":"#);
+}
+
+/// Opens a notification with its method: everything before its params, then a `}`.
+pub fn notification_start(out: &mut Vec<u8>, method: &'static str) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","method":""#);
+    out.extend_from_slice(method.as_bytes());
+    out.extend_from_slice(br#"","params":"#);
+}
+
+/// Writes an error response. Without an id the member is left out, as MCP's schema wants it.
+pub fn error(out: &mut Vec<u8>, id_json: Option<&[u8]>, error: &RpcError) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
+    if let Some(id_json) = id_json {
+        out.extend_from_slice(br#","id":"#);
+        out.extend_from_slice(id_json);
+    }
+    out.extend_from_slice(br#","error":{"code":"#);
+    signed(out, i64::from(error.code));
+    out.extend_from_slice(br#","message":"#);
+    string(out, &error.message);
+    if let Some(data) = &error.data {
+        out.extend_from_slice(br#","data":"#);
+        serialize(out, data);
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// An id as JSON, for the few places that keep one.
+#[must_use]
+pub fn id_json(id: Id<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    id.encode(&mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_written_to_their_last_digit() {
+        for number in [i64::MIN, -1, 0, 9, 10, i64::MAX] {
+            let mut out = Vec::new();
+            signed(&mut out, number);
+            assert_eq!(String::from_utf8(out), Ok(number.to_string()));
+        }
+        let mut out = Vec::new();
+        unsigned(&mut out, u64::MAX);
+        assert_eq!(out, u64::MAX.to_string().as_bytes());
+    }
+
+    #[test]
+    fn an_error_without_an_id_has_no_id_member() {
+        let told = RpcError::new(-32700, "no");
+        let mut out = Vec::new();
+        error(&mut out, None, &told);
+        assert_eq!(out, br#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"no"}}"#);
+    }
+}

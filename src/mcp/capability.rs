@@ -1,0 +1,94 @@
+//! What a client says it can do, as far as this server acts on it.
+//!
+//! Spec: MCP 2026-07-28 schema `ClientCapabilities`. In the modern era they come with every request
+//! and hold for that request alone. `elicitation: {}` means form mode.
+
+use crate::jsonrpc::view::View;
+
+/// One thing that a client may be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Fill in a form for a person: `elicitation.form`.
+    ElicitForm,
+    /// Send a person to a page: `elicitation.url`.
+    ElicitUrl,
+    /// Ask a model: `sampling`.
+    Sampling,
+    /// Name its roots: `roots`.
+    Roots,
+}
+
+/// What one client can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCapabilities(u8);
+
+impl Capability {
+    const ALL: [Self; 4] = [Self::ElicitForm, Self::ElicitUrl, Self::Sampling, Self::Roots];
+
+    /// This capability as a `ClientCapabilities` object that has it alone.
+    #[must_use]
+    pub fn required(self) -> serde_json::Value {
+        match self {
+            Self::ElicitForm => serde_json::json!({"elicitation": {"form": {}}}),
+            Self::ElicitUrl => serde_json::json!({"elicitation": {"url": {}}}),
+            Self::Sampling => serde_json::json!({"sampling": {}}),
+            Self::Roots => serde_json::json!({"roots": {}}),
+        }
+    }
+
+    fn declared(self, capabilities: View<'_>) -> bool {
+        let elicitation = || capabilities.get("elicitation").filter(|e| e.is_object());
+        match self {
+            Self::ElicitForm => elicitation()
+                .is_some_and(|modes| modes.get("form").is_some() || modes.get("url").is_none()),
+            Self::ElicitUrl => elicitation().is_some_and(|modes| modes.get("url").is_some()),
+            Self::Sampling => capabilities.get("sampling").is_some_and(View::is_object),
+            Self::Roots => capabilities.get("roots").is_some_and(View::is_object),
+        }
+    }
+}
+
+impl ClientCapabilities {
+    /// What a `ClientCapabilities` object declares.
+    #[must_use]
+    pub fn read(capabilities: Option<View<'_>>) -> Self {
+        let declared = |held: &Capability| capabilities.is_some_and(|all| held.declared(all));
+        let bits = Capability::ALL.into_iter().filter(declared).map(bit).sum();
+        Self(bits)
+    }
+
+    /// Whether the client can do this.
+    #[must_use]
+    pub fn has(self, capability: Capability) -> bool {
+        self.0 & bit(capability) != 0
+    }
+}
+
+fn bit(capability: Capability) -> u8 {
+    1 << capability as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jsonrpc::decode::{Decoder, JsonLimits};
+
+    #[test]
+    fn an_empty_elicitation_means_forms_and_url_alone_means_no_forms() {
+        for (body, form, url) in [
+            (r#"{"elicitation":{}}"#, true, false),
+            (r#"{"elicitation":{"form":{}}}"#, true, false),
+            (r#"{"elicitation":{"url":{}}}"#, false, true),
+            (r#"{"elicitation":{"url":{},"form":{}}}"#, true, true),
+            (r#"{"sampling":{}}"#, false, false),
+            ("{}", false, false),
+        ] {
+            let read = Decoder::new(JsonLimits::default())
+                .decode(body.as_bytes(), |view| ClientCapabilities::read(Some(view)))
+                .expect("JSON");
+            assert_eq!(read.has(Capability::ElicitForm), form, "{body}");
+            assert_eq!(read.has(Capability::ElicitUrl), url, "{body}");
+            assert_eq!(read.has(Capability::Sampling), body.contains("sampling"), "{body}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What can be asked: the methods that this server answers, and in which era.
+//!
+//! A method that is not here is unknown to the whole server (-32601). Spec: MCP 2026-07-28 and
+//! 2025-11-25, schema.
+
+use super::revision::Era;
+
+/// A request method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `initialize`: the legacy handshake.
+    Initialize,
+    /// `server/discover`: what this server is and speaks, in the modern era.
+    ServerDiscover,
+    /// `ping`
+    Ping,
+    /// `logging/setLevel`
+    LoggingSetLevel,
+    /// `tools/list`
+    ToolsList,
+    /// `tools/call`
+    ToolsCall,
+}
+
+/// The member of `params` that the field `Mcp-Name` mirrors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// `params.name`
+    Name,
+}
+
+impl NamedBy {
+    /// The member's name.
+    #[must_use]
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+        }
+    }
+}
+
+impl Method {
+    /// The method of this name, if it exists in this era. Names are compared by their bytes.
+    #[must_use]
+    pub fn parse(name: &str, era: Era) -> Option<Self> {
+        match (name, era) {
+            ("tools/call", _) => Some(Self::ToolsCall),
+            ("tools/list", _) => Some(Self::ToolsList),
+            ("server/discover", Era::Modern) => Some(Self::ServerDiscover),
+            ("initialize", Era::Legacy) => Some(Self::Initialize),
+            ("ping", Era::Legacy) => Some(Self::Ping),
+            ("logging/setLevel", Era::Legacy) => Some(Self::LoggingSetLevel),
+            _ => None,
+        }
+    }
+
+    /// What `Mcp-Name` mirrors for a method of this name, known to this server or not
+    /// (MCP 2026-07-28, streamable HTTP, "Standard Request Headers").
+    #[must_use]
+    pub fn named_by(name: &str) -> Option<NamedBy> {
+        match name {
+            "tools/call" | "prompts/get" => Some(NamedBy::Name),
+            _ => None,
+        }
+    }
+}

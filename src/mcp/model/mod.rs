@@ -1,0 +1,11 @@
+//! The nouns that travel, one file each: their fields, and how each revision writes them.
+//!
+//! Reading order: `implementation` (who somebody is), `icon`, `annotations`, `content` (what a tool
+//! gives back), `tool` (how a tool is listed), `log`.
+
+pub mod annotations;
+pub mod content;
+pub mod icon;
+pub mod implementation;
+pub mod log;
+pub mod tool;

@@ -1,0 +1,213 @@
+//! THE table: a row for each revision of the protocol, a column for each difference that we act on.
+//!
+//! Everything that depends on the revision reads a column here; there is no comparison of revisions
+//! anywhere else. Adding a revision is adding a row.
+//! Spec: the changelogs of MCP 2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25 and 2026-07-28.
+
+/// A dated version of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Revision {
+    /// 2024-11-05: the first.
+    V2024_11_05,
+    /// 2025-03-26: Streamable HTTP, batches, tool annotations, audio.
+    V2025_03_26,
+    /// 2025-06-18: structured content, resource links, titles, elicitation; no batches.
+    V2025_06_18,
+    /// 2025-11-25: icons, tasks, URL elicitation, polling.
+    V2025_11_25,
+    /// 2026-07-28: no handshake, every request describes itself.
+    V2026_07_28,
+}
+
+/// How a conversation is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// A handshake (`initialize`) first; revisions up to 2025-11-25.
+    Legacy,
+    /// Every request describes itself; revisions from 2026-07-28 on.
+    Modern,
+}
+
+/// What `structuredContent` and `outputSchema` may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structured {
+    /// They do not exist.
+    Absent,
+    /// JSON objects alone.
+    Object,
+    /// Any JSON value.
+    Any,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Rules {
+    /// The revision as it is written.
+    pub name: &'static str,
+    /// How its conversations are held.
+    pub era: Era,
+    /// Whether a body may hold an array of messages.
+    pub batches: bool,
+    /// Whether `completions` is a server capability.
+    pub completions_capability: bool,
+    /// Whether `extensions` is a capability.
+    pub extensions: bool,
+    /// Whether audio content exists.
+    pub audio: bool,
+    /// Whether tools carry annotations.
+    pub tool_annotations: bool,
+    /// Whether a progress notification carries a message.
+    pub progress_message: bool,
+    /// Whether tools, implementations and the like carry a title.
+    pub titles: bool,
+    /// Whether `resource_link` content exists.
+    pub resource_links: bool,
+    /// Whether content annotations carry `lastModified`.
+    pub last_modified: bool,
+    /// Whether content blocks and definitions carry `_meta`.
+    pub block_meta: bool,
+    /// What structured content may be.
+    pub structured: Structured,
+    /// Whether tools and implementations carry icons.
+    pub icons: bool,
+    /// Whether an implementation carries a description and a web site.
+    pub implementation_details: bool,
+    /// Whether results carry `resultType`, `_meta` with the server's name, and cache hints.
+    pub result_type: bool,
+    /// Whether a client that goes away cancels its call.
+    pub cut_cancels: bool,
+    /// Whether an error's HTTP status follows its code, or is 200 for every answer to a request.
+    pub status_by_code: bool,
+}
+
+impl Revision {
+    /// Every revision served, oldest first.
+    pub const ALL: [Self; 5] = [
+        Self::V2024_11_05,
+        Self::V2025_03_26,
+        Self::V2025_06_18,
+        Self::V2025_11_25,
+        Self::V2026_07_28,
+    ];
+    /// The newest revision with a handshake: what a client is offered that asks for one we do not
+    /// know.
+    pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
+    /// What a request without a handshake, an envelope and a version field speaks
+    /// (MCP 2025-06-18, transports, "Protocol Version Header").
+    pub const ASSUMED: Self = Self::V2025_03_26;
+    /// The revisions of the modern era, as `supported` and `supportedVersions` list them.
+    pub const MODERN_NAMES: [&'static str; 1] = ["2026-07-28"];
+
+    /// The revision of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|revision| revision.rules().name == name)
+    }
+
+    /// The revision's row.
+    #[must_use]
+    pub fn rules(self) -> &'static Rules {
+        match self {
+            Self::V2024_11_05 => &V2024_11_05,
+            Self::V2025_03_26 => &V2025_03_26,
+            Self::V2025_06_18 => &V2025_06_18,
+            Self::V2025_11_25 => &V2025_11_25,
+            Self::V2026_07_28 => &V2026_07_28,
+        }
+    }
+
+    /// The era of the revision.
+    #[must_use]
+    pub fn era(self) -> Era {
+        self.rules().era
+    }
+
+    /// Where the revision stands in [`Self::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.rules().name)
+    }
+}
+
+static V2024_11_05: Rules = Rules {
+    name: "2024-11-05",
+    era: Era::Legacy,
+    batches: false,
+    completions_capability: false,
+    extensions: false,
+    audio: false,
+    tool_annotations: false,
+    progress_message: false,
+    titles: false,
+    resource_links: false,
+    last_modified: false,
+    block_meta: false,
+    structured: Structured::Absent,
+    icons: false,
+    implementation_details: false,
+    result_type: false,
+    cut_cancels: false,
+    status_by_code: false,
+};
+
+static V2025_03_26: Rules = Rules {
+    name: "2025-03-26",
+    batches: true,
+    completions_capability: true,
+    audio: true,
+    tool_annotations: true,
+    progress_message: true,
+    ..V2024_11_05
+};
+
+static V2025_06_18: Rules = Rules {
+    name: "2025-06-18",
+    batches: false,
+    titles: true,
+    resource_links: true,
+    last_modified: true,
+    block_meta: true,
+    structured: Structured::Object,
+    ..V2025_03_26
+};
+
+static V2025_11_25: Rules =
+    Rules { name: "2025-11-25", icons: true, implementation_details: true, ..V2025_06_18 };
+
+static V2026_07_28: Rules = Rules {
+    name: "2026-07-28",
+    era: Era::Modern,
+    extensions: true,
+    structured: Structured::Any,
+    result_type: true,
+    cut_cancels: true,
+    status_by_code: true,
+    ..V2025_11_25
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_positions_agree_with_the_table() {
+        for (index, revision) in Revision::ALL.into_iter().enumerate() {
+            assert_eq!(Revision::parse(revision.rules().name), Some(revision));
+            assert_eq!(revision.index(), index);
+        }
+        assert_eq!(Revision::parse("2025-11-26"), None);
+        assert_eq!(Revision::NEWEST_LEGACY.era(), Era::Legacy);
+        let modern: Vec<_> = Revision::ALL
+            .into_iter()
+            .filter(|revision| revision.era() == Era::Modern)
+            .map(|revision| revision.rules().name)
+            .collect();
+        assert_eq!(modern, Revision::MODERN_NAMES);
+    }
+}
