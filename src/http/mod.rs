@@ -1,1 +1,11 @@
-//! (under construction)
+//! Level 1: HTTP/1.1 as bytes in, values out, and back. No sockets, no clocks, no MCP behaviour.
+//!
+//! Reading order: `field` (names and grammar), `authority` (host and port), `head` (what a request
+//! head says), `h1` (how HTTP/1.1 writes it), `negotiate` (`Accept`), `origin` (who may ask, CORS),
+//! `sse` and `ndjson` (what streamed bodies carry).
+//! Invariant: where reads split the bytes never changes an answer.
+
+pub mod authority;
+pub mod field;
+pub mod h1;
+pub mod head;
