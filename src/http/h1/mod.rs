@@ -4,6 +4,7 @@
 //! path), `target` (the request target), `head` (request heads, the fast path over `httparse`),
 //! `body` (lengths and chunks), `encode` (what we answer), `response` (what a server answers us).
 
+pub mod body;
 pub mod error;
 pub mod head;
 mod lines;
