@@ -9,3 +9,5 @@ pub mod authority;
 pub mod field;
 pub mod h1;
 pub mod head;
+pub mod negotiate;
+pub mod origin;
