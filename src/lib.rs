@@ -9,3 +9,9 @@ pub mod jsonrpc;
 pub mod mcp;
 pub mod rt;
 pub mod serve;
+
+pub use handler::answer::Answer;
+pub use handler::context::Cx;
+pub use handler::error::ToolError;
+pub use handler::tool::Tool;
+pub use mcp::model::content::Content;

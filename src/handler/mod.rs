@@ -1,1 +1,16 @@
-//! (under construction)
+//! Level 3: the code behind the names. What a programmer hands over, and what a call of it needs.
+//!
+//! Reading order: `context` (what a running handler may ask for), `call` (the state of one running
+//! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),
+//! `input` (what it takes), `tool` (a closure behind a name), `off_core` (work that blocks),
+//! `registry` (all of them, frozen).
+
+pub mod answer;
+pub mod call;
+pub mod context;
+pub mod error;
+pub mod frames;
+pub mod input;
+pub mod off_core;
+pub mod registry;
+pub mod tool;

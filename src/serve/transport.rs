@@ -1,14 +1,9 @@
-//! What a connection needs of its byte pipe and of time: `Transport` and `Clock`.
+//! What a connection needs of its byte pipe: `Transport`.
 //!
-//! `rt/` implements them over sockets and the machine's clock, tests over memory and a clock that
-//! they turn. The split into waiting (`readable`, `writable`) and doing (`receive`, `send`) keeps a
+//! `rt/` implements it over sockets, tests over memory. The split into waiting (`readable`, `writable`) and doing (`receive`, `send`) keeps a
 //! waiting connection free of buffers, and no wait ever loses a byte when it is dropped.
 
-use std::fmt;
 use std::io::{self, IoSlice};
-
-use crate::base::time::Now;
-use crate::base::timers::Timers;
 
 /// A connected byte pipe, TCP or Unix or simulated. All methods take `&self`: a connection may wait
 /// for its peer to hang up while it answers.
@@ -50,13 +45,4 @@ pub trait Transport {
     /// Makes closing reset the connection, so that unsent bytes are dropped instead of lingering in
     /// the kernel on behalf of a peer that takes none.
     fn reset_on_close(&self);
-}
-
-/// Time, as one core sees it.
-pub trait Clock: fmt::Debug {
-    /// The present moment.
-    fn now(&self) -> Now;
-
-    /// The core's timers, which whoever drives this clock advances.
-    fn timers(&self) -> &Timers;
 }

@@ -1,0 +1,129 @@
+//! The notifications of one call on their way out: framed as they are made, sent when the
+//! connection next writes.
+//!
+//! In: JSON-RPC notifications. Out: the bytes of a stream in its format, every frame that became
+//! ready in one turn of the loop in one piece. Spec: WHATWG HTML §9.2 (server-sent events); NDJSON:
+//! one message a line. Limit: `stream_buffer_bytes_max`; a frame that finds no room is dropped and
+//! counted, so a handler that must not lose one waits for room before it goes on.
+//! Invariant: whole frames only; what a stream carries first is what was made first.
+
+use std::task::Waker;
+
+use crate::http::negotiate::StreamFormat;
+
+/// The frames of one call that are not sent yet.
+#[derive(Debug, Default)]
+pub struct Frames {
+    format: Option<StreamFormat>,
+    bytes: Vec<u8>,
+    bytes_max: usize,
+    dropped_count: u64,
+    waiting: Vec<Waker>,
+}
+
+impl Frames {
+    /// Makes this ready for a call. Without a format the client takes no stream, and every frame is
+    /// left out.
+    pub fn open(&mut self, format: Option<StreamFormat>, bytes_max: usize) {
+        self.bytes.clear();
+        self.waiting.clear();
+        self.dropped_count = 0;
+        self.format = format;
+        self.bytes_max = bytes_max;
+    }
+
+    /// Appends the message that `write` writes. Returns whether it was taken.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let Some(format) = self.format else { return false };
+        if !self.has_room() {
+            self.dropped_count += 1;
+            return false;
+        }
+        frame(&mut self.bytes, format, write);
+        true
+    }
+
+    /// Whether the next frame would be taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.bytes.len() < self.bytes_max
+    }
+
+    /// Whether nothing waits to be sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Asks to be woken when frames were taken.
+    pub fn wake_at_room(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|held| held.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+
+    /// Hands the frames over by `send` and wakes who waits for room.
+    pub fn take(&mut self, send: impl FnOnce(&[u8])) {
+        send(&self.bytes);
+        self.bytes.clear();
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// How many frames found no room.
+    #[must_use]
+    pub fn dropped_count(&self) -> u64 {
+        self.dropped_count
+    }
+}
+
+/// Writes one message as a frame of a stream.
+pub fn frame(out: &mut Vec<u8>, format: StreamFormat, write: impl FnOnce(&mut Vec<u8>)) {
+    match format {
+        StreamFormat::Sse => {
+            out.extend_from_slice(b"data: ");
+            let start = out.len();
+            write(out);
+            debug_assert!(one_line(&out[start..]), "JSON without raw line ends");
+            out.extend_from_slice(b"\n\n");
+        }
+        StreamFormat::Ndjson => {
+            let start = out.len();
+            write(out);
+            debug_assert!(one_line(&out[start..]), "JSON without raw line ends");
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Writes what keeps a silent stream alive and says nothing: a comment, or an empty line.
+pub fn keep_alive(out: &mut Vec<u8>, format: StreamFormat) {
+    match format {
+        StreamFormat::Sse => out.extend_from_slice(b":\n\n"),
+        StreamFormat::Ndjson => out.push(b'\n'),
+    }
+}
+
+fn one_line(bytes: &[u8]) -> bool {
+    memchr::memchr2(b'\n', b'\r', bytes).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_stop_at_their_limit_and_start_again_once_taken() {
+        let mut frames = Frames::default();
+        frames.open(Some(StreamFormat::Ndjson), 4);
+        assert!(frames.push(|out| out.extend_from_slice(b"{}")));
+        assert!(frames.push(|out| out.extend_from_slice(b"{}")), "three bytes are below four");
+        assert!(!frames.push(|out| out.extend_from_slice(b"{}")));
+        assert_eq!(frames.dropped_count(), 1);
+        let mut sent = Vec::new();
+        frames.take(|bytes| sent.extend_from_slice(bytes));
+        assert_eq!(sent, b"{}\n{}\n");
+        assert!(frames.push(|out| out.extend_from_slice(b"{}")));
+    }
+}

@@ -1,0 +1,405 @@
+//! What a tool takes: the schema of its arguments, and arguments held against it.
+//!
+//! The schema comes from the argument type and is listed as it is. Where serde alone enforces every
+//! keyword of it (flat objects of plain values, the common case), arguments go straight from the tape
+//! into the type; otherwise, and to explain a refusal, they are validated as a whole.
+//! In: a view of the arguments. Out: the type, or every problem at once, each with field, rule and fix.
+//! Spec: JSON Schema 2020-12. `$ref` to elsewhere is never fetched: no resolver is compiled in.
+
+use schemars::JsonSchema;
+use schemars::generate::{Contract, SchemaSettings};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::jsonrpc::view::View;
+
+/// The arguments of a tool, as told to clients and held against what they send.
+#[derive(Debug)]
+pub struct InputSchema {
+    json: Value,
+    validator: jsonschema::Validator,
+    /// Whether deserialising enforces the whole schema.
+    enforced_by_type: bool,
+}
+
+/// A schema that cannot be one of arguments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// The root is no object.
+    #[error("the input schema's root needs `\"type\": \"object\"`; take the arguments as a struct")]
+    RootNotObject,
+    /// Not a JSON Schema, or one that refers elsewhere.
+    #[error("not a JSON Schema that stands by itself: {reason}")]
+    Invalid {
+        /// What the validator says.
+        reason: String,
+    },
+}
+
+/// One thing wrong with the arguments of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputProblem {
+    /// The way to the argument, names and indices joined by dots; empty for all of them.
+    pub field: String,
+    /// What it must be.
+    pub rule: String,
+    /// What to send instead.
+    pub fix: String,
+}
+
+/// Everything wrong with the arguments of a call; up to [`PROBLEMS_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputErrors(pub Vec<InputProblem>);
+
+/// How many problems are told at once.
+pub const PROBLEMS_MAX: usize = 16;
+
+/// The JSON Schema of a type, without the members that say nothing to a client.
+pub(crate) fn schema_of<T: JsonSchema>(contract: Contract) -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.meta_schema = None;
+    settings.contract = contract;
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.remove("title");
+    schema.to_value()
+}
+
+impl InputSchema {
+    /// The schema of an argument type.
+    ///
+    /// # Errors
+    /// When the type is no object.
+    pub fn of_type<A: JsonSchema + 'static>() -> Result<Self, SchemaError> {
+        if is_nothing::<A>() {
+            return Self::new(json!({"type": "object", "additionalProperties": false}), false);
+        }
+        let mut json = schema_of::<A>(Contract::Deserialize);
+        if json == json!(true) || json == json!({}) {
+            json = json!({"type": "object"});
+        }
+        let enforced_by_type = enforced_by_type(&json);
+        Self::new(json, enforced_by_type)
+    }
+
+    /// A schema written by hand; arguments are always validated against it.
+    ///
+    /// # Errors
+    /// When it is no schema, refers elsewhere, or its root is no object.
+    pub fn by_hand(json: Value) -> Result<Self, SchemaError> {
+        Self::new(json, false)
+    }
+
+    fn new(json: Value, enforced_by_type: bool) -> Result<Self, SchemaError> {
+        if json.get("type").and_then(Value::as_str) != Some("object") {
+            return Err(SchemaError::RootNotObject);
+        }
+        let validator = jsonschema::options()
+            .with_draft(jsonschema::Draft::Draft202012)
+            .build(&json)
+            .map_err(|error| SchemaError::Invalid { reason: error.to_string() })?;
+        Ok(Self { json, validator, enforced_by_type })
+    }
+
+    /// The schema as it is listed.
+    #[must_use]
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// Reads arguments into the type; absent arguments count as `{}`.
+    ///
+    /// # Errors
+    /// Every problem, when they break the schema or do not fit the type.
+    pub fn read<A: DeserializeOwned + 'static>(
+        &self,
+        arguments: Option<View<'_>>,
+    ) -> Result<A, InputErrors> {
+        if self.enforced_by_type
+            && let Some(view) = arguments.filter(|view| view.is_object())
+        {
+            return view.deserialize().map_err(|error| {
+                self.explain(view).unwrap_or_else(|| unfit(error.path, error.reason))
+            });
+        }
+        let value = arguments.map_or_else(|| Value::Object(Map::new()), to_json);
+        if let Some(errors) = self.problems(&value) {
+            return Err(errors);
+        }
+        if is_nothing::<A>() {
+            let nothing = A::deserialize(Value::Null);
+            return nothing.map_err(|error| unfit(String::new(), error.to_string()));
+        }
+        let read = match arguments {
+            Some(view) => view.deserialize().map_err(|error| unfit(error.path, error.reason)),
+            None => A::deserialize(value).map_err(|error| unfit(String::new(), error.to_string())),
+        };
+        read
+    }
+
+    #[cold]
+    fn explain(&self, view: View<'_>) -> Option<InputErrors> {
+        self.problems(&to_json(view))
+    }
+
+    fn problems(&self, value: &Value) -> Option<InputErrors> {
+        if self.validator.is_valid(value) {
+            return None;
+        }
+        let problems = self.validator.iter_errors(value).take(PROBLEMS_MAX);
+        Some(InputErrors(problems.map(|error| problem(&error)).collect()))
+    }
+}
+
+impl InputErrors {
+    /// The problems as text that a model can act on.
+    #[must_use]
+    pub fn text(&self, tool: &str) -> String {
+        use std::fmt::Write;
+
+        let mut text = format!("Invalid arguments for tool `{tool}`:");
+        for InputProblem { field, rule, fix } in &self.0 {
+            let field = if field.is_empty() { "arguments" } else { field };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n- `{field}` {rule}. Fix: {fix}.");
+        }
+        text
+    }
+
+    /// The problems as the `data` of a JSON-RPC error.
+    #[must_use]
+    pub fn data(&self) -> Value {
+        json!({ "errors": self.0 })
+    }
+}
+
+fn is_nothing<A: 'static>() -> bool {
+    std::any::TypeId::of::<A>() == std::any::TypeId::of::<()>()
+}
+
+fn to_json(view: View<'_>) -> Value {
+    // Every JSON value is a `Value`, so nothing is lost here.
+    view.deserialize().unwrap_or(Value::Null)
+}
+
+fn unfit(path: String, reason: String) -> InputErrors {
+    let fix = "send a value of the kind that the input schema names".to_owned();
+    InputErrors(vec![InputProblem { field: path, rule: format!("does not fit: {reason}"), fix }])
+}
+
+/// A validator's error as field, rule and fix.
+fn problem(error: &jsonschema::ValidationError<'_>) -> InputProblem {
+    use jsonschema::error::ValidationErrorKind as Kind;
+
+    let mut field = dotted(error.instance_path().as_str());
+    let (rule, fix) = match error.kind() {
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            field = if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") };
+            ("is required".to_owned(), format!("add `{name}`"))
+        }
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let names = unexpected.iter().take(PROBLEMS_MAX).map(|name| shown(name));
+            let names = names.collect::<Vec<_>>().join("`, `");
+            (format!("does not take `{names}`"), format!("remove `{names}`"))
+        }
+        Kind::Type { .. } => {
+            let got = kind_of(error.instance());
+            (format!("is the wrong type: {}", plain(error)), format!("replace the {got}"))
+        }
+        Kind::Enum { options } => {
+            ("is none of the allowed values".to_owned(), format!("send one of {options}"))
+        }
+        Kind::Constant { expected_value } => {
+            ("is not the one allowed value".to_owned(), format!("send {expected_value}"))
+        }
+        Kind::Minimum { limit } => bound("at least", limit),
+        Kind::Maximum { limit } => bound("at most", limit),
+        Kind::ExclusiveMinimum { limit } => bound("more than", limit),
+        Kind::ExclusiveMaximum { limit } => bound("less than", limit),
+        Kind::MinLength { limit } => bound("a string of at least this many characters:", limit),
+        Kind::MaxLength { limit } => bound("a string of at most this many characters:", limit),
+        Kind::MinItems { limit } => bound("an array of at least this many elements:", limit),
+        Kind::MaxItems { limit } => bound("an array of at most this many elements:", limit),
+        Kind::Pattern { pattern } => {
+            (format!("must match the pattern {pattern}"), "send a string that matches".to_owned())
+        }
+        Kind::Format { format } => {
+            (format!("must be in the format {format}"), format!("send a valid {format}"))
+        }
+        _ => (plain(error), "send what the input schema describes".to_owned()),
+    };
+    InputProblem { field, rule, fix }
+}
+
+fn bound(words: &str, limit: &dyn std::fmt::Display) -> (String, String) {
+    (format!("must be {words} {limit}"), format!("send {words} {limit}"))
+}
+
+/// The validator's own words with the value left out: it may be large, or a secret.
+fn plain(error: &jsonschema::ValidationError<'_>) -> String {
+    error.masked_with("the value").to_string()
+}
+
+/// `/a/0/b` as `a.0.b`.
+fn dotted(pointer: &str) -> String {
+    let names = pointer.split('/').skip(1);
+    names.map(|name| name.replace("~1", "/").replace("~0", "~")).collect::<Vec<_>>().join(".")
+}
+
+fn shown(name: &str) -> &str {
+    const SHOWN_BYTES: usize = 64;
+    &name[..name.floor_char_boundary(SHOWN_BYTES)]
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Whether a derived `Deserialize` enforces every keyword of this schema, which holds for objects
+/// whose properties are plain values and say nothing beyond their type.
+fn enforced_by_type(schema: &Value) -> bool {
+    let Some(members) = schema.as_object() else { return false };
+    members.iter().all(|(keyword, value)| match keyword.as_str() {
+        "type" | "required" | "title" | "description" => true,
+        "properties" => {
+            value.as_object().is_some_and(|properties| properties.values().all(is_plain))
+        }
+        _ => false,
+    })
+}
+
+fn is_plain(property: &Value) -> bool {
+    let Some(members) = property.as_object() else { return false };
+    let format = members.get("format").and_then(Value::as_str).unwrap_or_default();
+    members.iter().all(|(keyword, value)| match keyword.as_str() {
+        "title" | "description" | "default" | "x-mcp-header" => true,
+        "type" => types(value).all(|name| {
+            matches!(name, "string" | "boolean" | "number" | "integer" | "null")
+        }),
+        "format" => format.starts_with("int") || format.starts_with("uint")
+            || matches!(format, "float" | "double"),
+        "minimum" => format.starts_with("uint") && value.as_u64() == Some(0),
+        "maximum" => matches!((format, value.as_u64()), ("uint8", Some(255)) | ("uint16", Some(65535))),
+        _ => false,
+    }) && members.contains_key("type")
+}
+
+fn types(value: &Value) -> impl Iterator<Item = &str> {
+    let many = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    value.as_str().into_iter().chain(many)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::jsonrpc::decode::{Decoder, JsonLimits};
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct Plain {
+        /// first
+        a: f64,
+        b: Option<u8>,
+        c: Option<String>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[schemars(range(min = 1, max = 9))]
+        n: u32,
+        #[schemars(length(min = 2))]
+        s: String,
+        deep: Deep,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct Deep {
+        kind: Kind,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Red,
+        Blue,
+    }
+
+    fn read<A: DeserializeOwned + JsonSchema + 'static>(body: &str) -> Result<A, Vec<String>> {
+        let schema = InputSchema::of_type::<A>().expect("schema");
+        let read = |view: View<'_>| schema.read(Some(view));
+        let result = Decoder::new(JsonLimits::default()).decode(body.as_bytes(), read);
+        result.expect("JSON").map_err(|InputErrors(problems)| {
+            let told = |p: InputProblem| format!("{} {} [{}]", p.field, p.rule, p.fix);
+            problems.into_iter().map(told).collect()
+        })
+    }
+
+    #[test]
+    fn a_flat_type_is_enforced_by_itself_and_others_are_validated() {
+        let enforced = |schema: InputSchema| schema.enforced_by_type;
+        assert!(InputSchema::of_type::<Plain>().is_ok_and(enforced));
+        assert!(!InputSchema::of_type::<Strict>().is_ok_and(enforced));
+        let plain = read(r#"{"a":1,"b":null,"c":"x","more":[]}"#);
+        assert_eq!(plain, Ok(Plain { a: 1.0, b: None, c: Some("x".to_owned()) }));
+    }
+
+    #[test]
+    fn every_problem_names_field_rule_and_fix() {
+        let told = read::<Plain>(r#"{"a":"x","b":300}"#).expect_err("two problems");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("a is the wrong type"), "{told:?}");
+        assert!(told[0].contains("number") && told[0].contains("[replace the string]"), "{told:?}");
+        assert_eq!(told[1], "b must be at most 255 [send at most 255]");
+        assert_eq!(read::<Plain>("{}"), Err(vec!["a is required [add `a`]".to_owned()]));
+
+        let told = read::<Strict>(r#"{"n":0,"s":"x","deep":{"kind":"green"},"zz":1}"#);
+        let told = told.expect_err("four problems").join("\n");
+        for expected in [
+            "n must be at least 1 [send at least 1]",
+            "s must be a string of at least this many characters: 2",
+            "deep.kind is none of the allowed values [send one of [\"red\",\"blue\"]]",
+            " does not take `zz` [remove `zz`]",
+        ] {
+            assert!(told.contains(expected), "{expected} in {told}");
+        }
+        let good = read(r#"{"n":9,"s":"xy","deep":{"kind":"blue"}}"#);
+        let deep = Deep { kind: Kind::Blue };
+        assert_eq!(good, Ok(Strict { n: 9, s: "xy".to_owned(), deep }));
+    }
+
+    #[test]
+    fn values_are_not_repeated_in_errors() {
+        let told = read::<Strict>(r#"{"n":1,"s":{"password":"hunter2"},"deep":{"kind":"red"}}"#);
+        assert!(!told.expect_err("wrong type").join("\n").contains("hunter2"));
+    }
+
+    #[test]
+    fn nothing_takes_nothing() {
+        assert_eq!(read::<()>("{}"), Ok(()));
+        assert!(read::<()>(r#"{"a":1}"#).is_err());
+        let schema = InputSchema::of_type::<()>().expect("schema");
+        assert_eq!(schema.read::<()>(None), Ok(()));
+    }
+
+    #[test]
+    fn a_schema_by_hand_is_kept_and_must_stand_by_itself() {
+        let json = json!({"$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object", "$defs": {"a": {"$anchor": "x", "type": "string"}}});
+        assert_eq!(InputSchema::by_hand(json.clone()).expect("schema").json(), &json);
+        let error = InputSchema::by_hand(json!({"type": "string"})).map(|_| ());
+        assert_eq!(error, Err(SchemaError::RootNotObject));
+        let remote = json!({"type": "object", "properties": {
+            "a": {"$ref": "https://example.com/schema.json"}}});
+        assert!(matches!(InputSchema::by_hand(remote), Err(SchemaError::Invalid { .. })));
+    }
+}
