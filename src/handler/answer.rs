@@ -76,7 +76,7 @@ impl From<Content> for Answer {
 
 /// What a handler returned, ready to be written.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     Text(Cow<'static, str>),
     /// A serialised value: structured content, and text beside it.
     Json(String),
@@ -84,7 +84,7 @@ pub(crate) enum Outcome {
 }
 
 /// How a running handler ends.
-pub(crate) type Finished = Result<Outcome, ToolError>;
+pub type Finished = Result<Outcome, ToolError>;
 
 /// Sorts out what a handler returned by its type; each question is settled when the handler's code
 /// is generated, not when it runs.

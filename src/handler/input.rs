@@ -166,6 +166,12 @@ impl InputErrors {
         text
     }
 
+    /// The problems as JSON: an array of objects with `field`, `rule` and `fix`.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!(self.0)
+    }
+
     /// The problems as the `data` of a JSON-RPC error.
     #[must_use]
     pub fn data(&self) -> Value {

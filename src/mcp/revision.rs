@@ -68,6 +68,9 @@ pub struct Rules {
     pub block_meta: bool,
     /// What structured content may be.
     pub structured: Structured,
+    /// Whether arguments that break a tool's schema are told in a result, to the model, rather than
+    /// in an error, to the client.
+    pub input_failure_is_result: bool,
     /// Whether tools and implementations carry icons.
     pub icons: bool,
     /// Whether an implementation carries a description and a web site.
@@ -149,6 +152,7 @@ static V2024_11_05: Rules = Rules {
     last_modified: false,
     block_meta: false,
     structured: Structured::Absent,
+    input_failure_is_result: false,
     icons: false,
     implementation_details: false,
     result_type: false,
@@ -177,8 +181,13 @@ static V2025_06_18: Rules = Rules {
     ..V2025_03_26
 };
 
-static V2025_11_25: Rules =
-    Rules { name: "2025-11-25", icons: true, implementation_details: true, ..V2025_06_18 };
+static V2025_11_25: Rules = Rules {
+    name: "2025-11-25",
+    input_failure_is_result: true,
+    icons: true,
+    implementation_details: true,
+    ..V2025_06_18
+};
 
 static V2026_07_28: Rules = Rules {
     name: "2026-07-28",

@@ -1,0 +1,225 @@
+//! The answers that are bytes before anybody asks: lists, discovery and handshakes, by revision.
+//!
+//! Made once for the process and shared by its cores; an answer splices in the request's id.
+//! Spec: MCP 2026-07-28 server/discover, server/tools, caching; MCP 2025-11-25 lifecycle, pagination.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::handler::registry::{Registry, ToolEntry};
+use crate::mcp::meta::SERVER_INFO;
+use crate::mcp::page::Cursor;
+use crate::mcp::revision::{Era, Revision, Rules};
+
+/// How lists are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSettings {
+    /// How many entries a page holds. Default 200.
+    pub page_entries_max: usize,
+    /// For how long a client may keep a list without asking again (`ttlMs`). Default 0: it asks
+    /// each time, so that a restart with other tools is seen at once.
+    pub cache_ttl: Duration,
+    /// Who may share a kept list.
+    pub cache_scope: CacheScope,
+}
+
+/// Who may share an answer that was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheScope {
+    /// Anybody: every caller is given the same lists.
+    Public,
+    /// The caller alone.
+    Private,
+}
+
+impl Default for ListSettings {
+    fn default() -> Self {
+        Self { page_entries_max: 200, cache_ttl: Duration::ZERO, cache_scope: CacheScope::Public }
+    }
+}
+
+/// What a server offers, and the answers made of it.
+#[derive(Debug)]
+pub struct Catalogue {
+    registry: Registry,
+    page_entries_max: usize,
+    editions: [Edition; Revision::ALL.len()],
+}
+
+/// The answers in one revision.
+#[derive(Debug)]
+pub(super) struct Edition {
+    /// The result of `initialize`, or of `server/discover`.
+    pub(super) greeting: Bytes,
+    /// The pages of `tools/list`.
+    pub(super) tools: Vec<Bytes>,
+    /// Whether each tool's results are structured.
+    pub(super) structured: Vec<bool>,
+    /// The result that says nothing.
+    pub(super) empty: Bytes,
+    /// The server's `Implementation`.
+    pub(super) server_info: Bytes,
+}
+
+impl Catalogue {
+    /// Makes the answers of a frozen registry.
+    #[must_use]
+    pub fn new(registry: Registry, lists: &ListSettings) -> Arc<Self> {
+        let editions = Revision::ALL.map(|revision| edition(&registry, lists, revision));
+        let page_entries_max = lists.page_entries_max.max(1);
+        Arc::new(Self { registry, page_entries_max, editions })
+    }
+
+    /// What the server offers.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(super) fn edition(&self, revision: Revision) -> &Edition {
+        &self.editions[revision.index()]
+    }
+
+    /// The page of a list that begins at a cursor; `None` if the cursor is not one of ours.
+    pub(super) fn page<'p>(&self, pages: &'p [Bytes], cursor: Option<&str>) -> Option<&'p Bytes> {
+        let Some(cursor) = cursor else { return pages.first() };
+        let Cursor(entry) = Cursor::parse(cursor)?;
+        let starts_page = entry > 0 && entry.is_multiple_of(self.page_entries_max);
+        pages.get(entry / self.page_entries_max).filter(|_| starts_page)
+    }
+}
+
+fn edition(registry: &Registry, lists: &ListSettings, revision: Revision) -> Edition {
+    let rules = revision.rules();
+    let server_info = registry.implementation.to_json(rules);
+    let seal = |members: Map<String, Value>, hints: bool| {
+        let members = sealed(members, hints.then_some(lists), &server_info, rules);
+        Bytes::from(Value::Object(members).to_string())
+    };
+    let tools: Vec<_> =
+        registry.tools().iter().map(|entry| entry.definition.to_json(rules)).collect();
+    let pages = pages("tools", &tools, lists.page_entries_max.max(1));
+    Edition {
+        greeting: seal(greeting(registry, revision, &server_info), true),
+        tools: pages.into_iter().map(|page| seal(page, true)).collect(),
+        structured: registry
+            .tools()
+            .iter()
+            .map(|ToolEntry { definition, .. }| definition.is_structured(rules))
+            .collect(),
+        empty: seal(Map::new(), false),
+        server_info: Bytes::from(server_info.to_string()),
+    }
+}
+
+/// Cuts a list into pages; an empty list is one empty page.
+fn pages(member: &str, entries: &[Value], page_entries_max: usize) -> Vec<Map<String, Value>> {
+    let starts = (0..entries.len().max(1)).step_by(page_entries_max);
+    let page = |start: usize| {
+        let end = (start + page_entries_max).min(entries.len());
+        let mut page = Map::from_iter([(member.to_owned(), json!(entries[start..end]))]);
+        if end < entries.len() {
+            page.insert("nextCursor".to_owned(), json!(Cursor(end).render()));
+        }
+        page
+    };
+    starts.map(page).collect()
+}
+
+fn greeting(registry: &Registry, revision: Revision, server_info: &Value) -> Map<String, Value> {
+    let mut greeting = Map::new();
+    let mut insert = |name: &str, value: Value| greeting.insert(name.to_owned(), value);
+    match revision.era() {
+        Era::Legacy => insert("protocolVersion", json!(revision.rules().name)),
+        Era::Modern => insert("supportedVersions", json!(Revision::MODERN_NAMES)),
+    };
+    insert("capabilities", capabilities(registry));
+    if revision.era() == Era::Legacy {
+        insert("serverInfo", server_info.clone());
+    }
+    if let Some(instructions) = &registry.instructions {
+        insert("instructions", json!(instructions));
+    }
+    greeting
+}
+
+/// What the server declares: tools if it has any, and logging, since any handler may log.
+fn capabilities(registry: &Registry) -> Value {
+    let mut capabilities = Map::new();
+    capabilities.insert("logging".to_owned(), json!({}));
+    if !registry.tools().is_empty() {
+        capabilities.insert("tools".to_owned(), json!({}));
+    }
+    capabilities.into()
+}
+
+/// Adds what the modern era wants on a result: its type, the server's name, cache hints.
+fn sealed(
+    mut members: Map<String, Value>,
+    hints: Option<&ListSettings>,
+    server_info: &Value,
+    rules: &Rules,
+) -> Map<String, Value> {
+    if !rules.result_type {
+        return members;
+    }
+    members.insert("resultType".to_owned(), json!("complete"));
+    if let Some(lists) = hints {
+        let ttl = u64::try_from(lists.cache_ttl.as_millis()).unwrap_or(u64::MAX);
+        members.insert("ttlMs".to_owned(), json!(ttl));
+        let scope = match lists.cache_scope {
+            CacheScope::Public => "public",
+            CacheScope::Private => "private",
+        };
+        members.insert("cacheScope".to_owned(), json!(scope));
+    }
+    members.insert("_meta".to_owned(), json!({ SERVER_INFO: server_info }));
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handler::context::Cx;
+    use crate::handler::tool::Tool;
+
+    #[test]
+    fn pages_join_into_the_list_and_cursors_lead_through_them() {
+        let mut registry = Registry::default();
+        for index in 0..5 {
+            let tool = Tool::new(format!("t{index}"), "d", async |_: Cx, (): ()| Ok("x"));
+            registry.add_tool(tool).expect("a tool");
+        }
+        let lists = ListSettings { page_entries_max: 2, ..ListSettings::default() };
+        let catalogue = Catalogue::new(registry, &lists);
+        let pages = &catalogue.edition(Revision::V2026_07_28).tools;
+        let (mut names, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = catalogue.page(pages, cursor.as_deref()).expect("a page");
+            let page: Value = serde_json::from_slice(page).expect("JSON");
+            assert_eq!((&page["resultType"], &page["ttlMs"]), (&json!("complete"), &json!(0)));
+            names.extend(page["tools"].as_array().expect("array").iter().map(|t| t["name"].clone()));
+            match page.get("nextCursor") {
+                Some(next) => cursor = next.as_str().map(str::to_owned),
+                None => break,
+            }
+        }
+        assert_eq!(names, ["t0", "t1", "t2", "t3", "t4"]);
+        for foreign in ["", "x", &Cursor(0).render(), &Cursor(1).render(), &Cursor(6).render()] {
+            assert!(catalogue.page(pages, Some(foreign)).is_none(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_tools_declares_none() {
+        let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
+        let greeting: Value =
+            serde_json::from_slice(&catalogue.edition(Revision::V2025_11_25).greeting).expect("JSON");
+        assert_eq!(greeting["capabilities"], json!({"logging": {}}));
+        assert_eq!(greeting["protocolVersion"], "2025-11-25");
+        assert!(greeting.get("resultType").is_none());
+    }
+}

@@ -1,0 +1,206 @@
+//! What a body says, and who answers it: one match over the method.
+//!
+//! In: the bytes of a body and the fields that mirror it. Out: an answer in the caller's buffer, or a
+//! call that runs. Nothing here waits. Spec: MCP 2026-07-28 streamable HTTP "Responses", MCP
+//! 2025-11-25 transports; JSON-RPC 2.0.
+//! Invariant: one message gives one response or none, by its kind alone.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::catalogue::Catalogue;
+use crate::base::pool::Pooled;
+use crate::handler::answer::Finished;
+use crate::handler::call::{Call, Calls, Services};
+use crate::handler::tool::LocalTool;
+use crate::http::negotiate::StreamFormat;
+use crate::jsonrpc::decode::{Decoder, JsonLimits};
+use crate::jsonrpc::encode;
+use crate::jsonrpc::error::RpcError;
+use crate::jsonrpc::message::{Id, InvalidMessage, Message};
+use crate::jsonrpc::view::View;
+use crate::mcp::era::{self, Speaks};
+use crate::mcp::error;
+use crate::mcp::meta::Meta;
+use crate::mcp::method::Method;
+use crate::mcp::mirror::MirroredFields;
+use crate::mcp::revision::{Era, Revision};
+
+/// What the controller is told about an HTTP request besides its body.
+#[derive(Clone, Copy)]
+pub struct Envelope<'a> {
+    /// The fields that mirror the body.
+    pub fields: &'a dyn MirroredFields,
+    /// How a stream would be framed; `None` when the client takes none.
+    pub stream: Option<StreamFormat>,
+}
+
+impl std::fmt::Debug for Envelope<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Envelope").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+/// What became of a body.
+#[derive(Debug)]
+pub enum Reaction {
+    /// A response was written; it travels with this status.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// A notification was taken; there is nothing to write (202).
+    Accepted,
+    /// A tool runs; [`Controller::finish`] writes its response.
+    Calls(RunningCall),
+}
+
+/// A call whose handler was begun and not yet polled.
+#[derive(Debug)]
+pub struct RunningCall {
+    /// What it shares with its handler.
+    pub call: Rc<Call>,
+    /// The handler.
+    pub work: Pooled<Finished>,
+    pub(super) tool_index: usize,
+}
+
+/// MCP on one core.
+pub struct Controller {
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) tools: Vec<Rc<dyn LocalTool>>,
+    pub(super) calls: Calls,
+    pub(super) stream_buffer_bytes_max: usize,
+    decoder: RefCell<Decoder>,
+}
+
+/// How many ended calls a core keeps for use again.
+const KEPT_CALLS_MAX: usize = 1024;
+
+impl Controller {
+    /// The controller of a core, with local twins of every tool.
+    #[must_use]
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        services: Services,
+        json: JsonLimits,
+        stream_buffer_bytes_max: usize,
+    ) -> Self {
+        let tools = catalogue.registry().tools().iter().map(|entry| entry.code.localise());
+        Self {
+            tools: tools.collect(),
+            calls: Calls::new(services, KEPT_CALLS_MAX),
+            stream_buffer_bytes_max,
+            decoder: RefCell::new(Decoder::new(json)),
+            catalogue,
+        }
+    }
+
+    /// Reads a body and answers it, or begins the call that it asks for. What is written goes to the
+    /// end of `out`.
+    pub fn receive(&self, body: &[u8], envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
+        let mut decoder = self.decoder.borrow_mut();
+        let answer = &mut *out;
+        match decoder.decode(body, |value| self.read(value, envelope, answer)) {
+            Ok(reaction) => reaction,
+            Err(reason) => refuse(out, None, &error::parse_error(&reason)),
+        }
+    }
+
+    fn read(&self, value: View<'_>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
+        match Message::read(value) {
+            Ok(Message::Request { id, method, params }) => {
+                self.request(Asked { id, method, params }, envelope, out)
+            }
+            Ok(Message::Notification { params, .. }) => notification(params, envelope, out),
+            // There is no session in which the server could have asked anything.
+            Ok(Message::Response) => {
+                let error = error::invalid_request("there is no request that this could answer");
+                refuse(out, None, &error)
+            }
+            Ok(Message::Batch(_)) => {
+                refuse(out, None, &error::invalid_request("a body holds one message, not an array"))
+            }
+            Err(InvalidMessage { reason, id }) => refuse(out, id, &error::invalid_request(reason)),
+        }
+    }
+
+    fn request(&self, asked: Asked<'_>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
+        let meta = Meta::read(asked.params);
+        let revision = match era::of_request(asked.method, asked.params, &meta, envelope.fields) {
+            Ok(Speaks::Revision(revision)) => revision,
+            Ok(Speaks::Handshake) => return self.initialize(asked, out),
+            Err(error) => return refuse(out, Some(asked.id), &error),
+        };
+        let reply = Reply { id: asked.id, revision };
+        let edition = self.catalogue.edition(revision);
+        match Method::parse(asked.method, revision.era()) {
+            Some(Method::ToolsCall) => self.call_tool(asked.params, &meta, reply, envelope, out),
+            Some(Method::ToolsList) => self.list_tools(asked.params, reply, out),
+            Some(Method::Ping) => reply.result(out, &edition.empty),
+            Some(Method::ServerDiscover) => reply.result(out, &edition.greeting),
+            Some(Method::LoggingSetLevel) => self.set_log_level(asked.params, reply, out),
+            // Only a handshake is legacy without a revision, and it was answered above.
+            Some(Method::Initialize) | None => reply.error(out, &error::method_not_found()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").field("tools", &self.tools.len()).finish_non_exhaustive()
+    }
+}
+
+/// A request as it was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) id: Id<'a>,
+    pub(super) method: &'a str,
+    pub(super) params: Option<View<'a>>,
+}
+
+/// Whom an answer goes to, and in which revision.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) id: Id<'a>,
+    pub(super) revision: Revision,
+}
+
+impl Reply<'_> {
+    /// Writes a result that is bytes already.
+    pub(super) fn result(self, out: &mut Vec<u8>, result: &[u8]) -> Reaction {
+        out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+        self.id.encode(out);
+        out.extend_from_slice(br#","result":"#);
+        out.extend_from_slice(result);
+        out.push(b'}');
+        Reaction::Answered { status: 200 }
+    }
+
+    /// Writes an error that was found before any work began.
+    pub(super) fn error(self, out: &mut Vec<u8>, error: &RpcError) -> Reaction {
+        encode::error(out, Some(&encode::id_json(self.id)), error);
+        Reaction::Answered { status: error::status(error.code, self.revision) }
+    }
+}
+
+/// Refuses a message whose revision is not settled: 400 in every era.
+fn refuse(out: &mut Vec<u8>, id: Option<Id<'_>>, error: &RpcError) -> Reaction {
+    encode::error(out, id.map(encode::id_json).as_deref(), error);
+    Reaction::Answered { status: 400 }
+}
+
+/// Takes a notification. None has an effect here: `initialized` and `cancelled` belong to sessions,
+/// and in the modern era a call is cancelled by closing its response.
+fn notification(
+    params: Option<View<'_>>,
+    envelope: Envelope<'_>,
+    out: &mut Vec<u8>,
+) -> Reaction {
+    match era::of_notification(&Meta::read(params), envelope.fields).map(Revision::era) {
+        Ok(Era::Legacy | Era::Modern) => Reaction::Accepted,
+        Err(error) => refuse(out, None, &error),
+    }
+}
