@@ -5,7 +5,9 @@
 //! `body` (lengths and chunks), `encode` (what we answer), `response` (what a server answers us).
 
 pub mod body;
+pub mod encode;
 pub mod error;
 pub mod head;
 mod lines;
+pub mod response;
 mod target;
