@@ -7,4 +7,6 @@
 //! blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
+pub mod clock;
 pub mod driver;
+mod ticker;

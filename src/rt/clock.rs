@@ -1,0 +1,63 @@
+//! The machine's clock: `CoreClock`, one for each worker, all with the same origin.
+//!
+//! In: the monotonic clock of the system. Out: `Now`, and the `Timers` of the core.
+//! Invariant: moments of two workers of one `serve` compare, because their origin is the same.
+//! Not here: who advances the timers (`ticker`).
+
+use std::time::Instant;
+
+use crate::base::time::Now;
+use crate::base::timers::Timers;
+use crate::serve::transport::Clock;
+
+/// The moment from which all clocks of a process count.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(Instant);
+
+impl Origin {
+    /// The present moment, as an origin.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the clock is what all others ask")]
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+}
+
+/// Time as one worker sees it.
+#[derive(Debug)]
+pub struct CoreClock {
+    origin: Origin,
+    timers: Timers,
+}
+
+impl CoreClock {
+    /// A clock that counts from `origin`, with no timer armed.
+    #[must_use]
+    pub fn new(origin: Origin) -> Self {
+        Self { origin, timers: Timers::new() }
+    }
+}
+
+impl Clock for CoreClock {
+    fn now(&self) -> Now {
+        // 2^64 nanoseconds are 584 years.
+        Now(u64::try_from(self.origin.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn timers(&self) -> &Timers {
+        &self.timers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_of_one_origin_agree() {
+        let origin = Origin::now();
+        let (one, other) = (CoreClock::new(origin), CoreClock::new(origin));
+        let (a, b, c) = (one.now(), other.now(), one.now());
+        assert!(a <= b && b <= c);
+    }
+}
