@@ -9,4 +9,5 @@
 
 pub mod clock;
 pub mod driver;
+pub mod mailbox;
 mod ticker;
