@@ -7,6 +7,7 @@
 //! blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
+pub mod affinity;
 pub mod blocking;
 pub mod clock;
 pub mod driver;
