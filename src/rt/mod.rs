@@ -11,5 +11,8 @@ pub mod affinity;
 pub mod blocking;
 pub mod clock;
 pub mod driver;
+mod gate;
 pub mod mailbox;
+mod readiness;
+pub mod socket;
 mod ticker;

@@ -1,0 +1,276 @@
+//! A connected socket, TCP or Unix: `Transport` over the machine's own byte pipes.
+//!
+//! Waits by `Readiness`, receives and sends by direct system calls that never block
+//! (`MSG_DONTWAIT`), so an idle connection owns no buffer and both drivers share one path.
+//! `MSG_NOSIGNAL`: a peer that is gone is an error here, never a signal.
+//! Invariant: what killed the connection is remembered; the kernel tells it only once.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, sockopt};
+
+use crate::rt::gate::Pass;
+use crate::rt::readiness::{Direction, Readiness};
+use crate::serve::transport::Transport;
+
+/// The kernel takes no more slices than this in one call (`UIO_MAXIOV`).
+const SLICES_MAX: usize = 1024;
+
+/// A connected socket on this worker. Closes when dropped.
+#[derive(Debug)]
+pub struct Socket {
+    readiness: Readiness,
+    died_of: Cell<Option<Errno>>,
+    sent_end: Cell<bool>,
+    _pass: Option<Pass>,
+}
+
+impl Socket {
+    /// Takes over a connected stream socket. Must be called on a worker.
+    ///
+    /// # Errors
+    /// What the driver says when it cannot register the descriptor.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        Self::with_pass(fd, None)
+    }
+
+    /// Like `new`, for a connection that counts as long as it lives.
+    pub(super) fn with_pass(fd: OwnedFd, pass: Option<Pass>) -> io::Result<Self> {
+        Ok(Self {
+            readiness: Readiness::new(fd)?,
+            died_of: Cell::new(None),
+            sent_end: Cell::new(false),
+            _pass: pass,
+        })
+    }
+
+    fn note(&self, cause: Errno) -> io::Error {
+        if !matches!(cause, Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) {
+            self.died_of.set(Some(cause));
+        }
+        cause.into()
+    }
+}
+
+impl Transport for Socket {
+    async fn readable(&self) -> io::Result<()> {
+        self.readiness.ready(Direction::Read).await
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match rustix::net::recv(self, buffer, RecvFlags::DONTWAIT) {
+            Ok((received_bytes, _)) => Ok(received_bytes),
+            Err(cause) => Err(self.note(cause)),
+        }
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.readiness.ready(Direction::Write).await
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        rustix::net::send(self, bytes, send_flags()).map_err(|cause| self.note(cause))
+    }
+
+    fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let slices = &slices[..slices.len().min(SLICES_MAX)];
+        let mut control = SendAncillaryBuffer::default();
+        rustix::net::sendmsg(self, slices, &mut control, send_flags())
+            .map_err(|cause| self.note(cause))
+    }
+
+    fn pending_error(&self) -> Option<io::Error> {
+        if self.died_of.get().is_none() {
+            match sockopt::socket_error(self) {
+                Ok(Ok(())) => {}
+                Ok(Err(cause)) | Err(cause) => self.died_of.set(Some(cause)),
+            }
+        }
+        // A hang-up is both directions closed. Unless we closed ours, the peer is gone: so a Unix
+        // socket tells it, which knows no reset.
+        if self.died_of.get().is_none()
+            && !self.sent_end.get()
+            && self.readiness.now(Direction::Write).contains(PollFlags::HUP)
+        {
+            self.died_of.set(Some(Errno::PIPE));
+        }
+        self.died_of.get().map(io::Error::from)
+    }
+
+    fn shutdown_send(&self) {
+        self.sent_end.set(true);
+        // Not connected any more: then there is no one to tell.
+        let _ = rustix::net::shutdown(self, Shutdown::Write);
+    }
+
+    fn reset_on_close(&self) {
+        // Unix sockets ignore it, and have nothing that lingers.
+        let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
+    }
+}
+
+fn send_flags() -> SendFlags {
+    SendFlags::DONTWAIT | SendFlags::NOSIGNAL
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readiness.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::rt::driver::{Driver, IoChoice, block_on};
+
+    fn on_both<F: Future<Output = ()>>(test: impl Fn() -> F) {
+        for choice in [IoChoice::Auto, IoChoice::Epoll] {
+            block_on(Driver::decide(choice).unwrap(), test()).unwrap();
+        }
+    }
+
+    fn tcp_pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Socket::new(listener.accept().unwrap().0.into()).unwrap(), peer)
+    }
+
+    fn unix_pair() -> (Socket, UnixStream) {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        (Socket::new(ours.into()).unwrap(), peer)
+    }
+
+    /// Waits, off the driver, until the kernel noted that the connection is dead.
+    fn until_dead(socket: &Socket) {
+        let mut fds = [rustix::event::PollFd::new(socket, PollFlags::empty())];
+        rustix::event::poll(&mut fds, None).unwrap();
+    }
+
+    #[test]
+    fn bytes_go_both_ways_without_blocking() {
+        on_both(async || {
+            let (socket, mut peer) = tcp_pair();
+            let mut buffer = [0; 16];
+            let error = socket.receive(&mut buffer).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            peer.write_all(b"ping").unwrap();
+            socket.readable().await.unwrap();
+            assert_eq!(socket.receive(&mut buffer).unwrap(), 4);
+            assert_eq!(socket.send(b"po").unwrap(), 2);
+            let slices = [IoSlice::new(b"n"), IoSlice::new(b"g")];
+            assert_eq!(socket.send_vectored(&slices).unwrap(), 2);
+            socket.shutdown_send();
+            let mut answer = String::new();
+            peer.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, "pong");
+            drop(peer);
+            socket.readable().await.unwrap();
+            assert_eq!(socket.receive(&mut buffer).unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn a_dropped_wait_is_resumed_and_its_stale_end_is_not_believed() {
+        on_both(async || {
+            let (socket, mut peer) = unix_pair();
+            let timers = crate::base::timers::Timers::new();
+            let passed = crate::base::time::Deadline(0);
+            for _ in 0..3 {
+                timers.timeout(passed, socket.readable()).await.unwrap_err();
+            }
+            let mut buffer = [0; 16];
+            peer.write_all(b"one").unwrap();
+            // Taken without the wait, which ends all the same, and must not be believed then.
+            assert_eq!(socket.receive(&mut buffer).unwrap(), 3);
+            monoio::time::sleep(Duration::from_millis(1)).await;
+            timers.timeout(passed, socket.readable()).await.unwrap_err();
+            peer.write_all(b"two").unwrap();
+            socket.readable().await.unwrap();
+            assert_eq!(socket.receive(&mut buffer).unwrap(), 3);
+        });
+    }
+
+    #[test]
+    fn closing_with_a_wait_in_flight_closes() {
+        on_both(async || {
+            let (socket, mut peer) = tcp_pair();
+            let timers = crate::base::timers::Timers::new();
+            let passed = crate::base::time::Deadline(0);
+            timers.timeout(passed, socket.readable()).await.unwrap_err();
+            drop(socket);
+            assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn a_full_peer_blocks_until_it_reads() {
+        on_both(async || {
+            let (socket, mut peer) = unix_pair();
+            let block = [7; 4096];
+            let mut sent_bytes = 0;
+            let error = loop {
+                match socket.send(&block) {
+                    Ok(taken) => sent_bytes += taken,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            assert!(socket.pending_error().is_none());
+            peer.read_exact(&mut vec![0; sent_bytes]).unwrap();
+            socket.writable().await.unwrap();
+            assert_eq!(socket.send(b"x").unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn a_peer_that_is_gone_is_told_from_one_that_listens() {
+        on_both(async || {
+            let (socket, peer) = tcp_pair();
+            peer.shutdown(std::net::Shutdown::Write).unwrap();
+            socket.readable().await.unwrap();
+            assert!(socket.pending_error().is_none(), "half-closed: it still reads");
+            drop(peer);
+            assert_eq!(socket.send(b"x").unwrap(), 1);
+            until_dead(&socket);
+            for _ in 0..2 {
+                let kind = socket.pending_error().unwrap().kind();
+                assert!(
+                    matches!(kind, io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+                    "{kind}"
+                );
+            }
+
+            let (socket, peer) = unix_pair();
+            peer.shutdown(std::net::Shutdown::Write).unwrap();
+            socket.readable().await.unwrap();
+            assert!(socket.pending_error().is_none());
+            drop(peer);
+            assert_eq!(socket.pending_error().unwrap().kind(), io::ErrorKind::BrokenPipe);
+        });
+    }
+
+    #[test]
+    fn a_reset_drops_what_was_not_sent() {
+        on_both(async || {
+            let (socket, mut peer) = tcp_pair();
+            socket.reset_on_close();
+            socket.send(b"lost").unwrap();
+            drop(socket);
+            // The ring closes when it submits next.
+            monoio::time::sleep(Duration::from_millis(1)).await;
+            let error = peer.read_to_end(&mut Vec::new()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        });
+    }
+}
