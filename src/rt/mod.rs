@@ -7,11 +7,13 @@
 //! blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
+pub mod address;
 pub mod affinity;
 pub mod blocking;
 pub mod clock;
 pub mod driver;
 mod gate;
+pub mod listener;
 pub mod mailbox;
 mod readiness;
 pub mod socket;
