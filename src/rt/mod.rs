@@ -7,14 +7,20 @@
 //! blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
+pub mod acceptor;
 pub mod address;
 pub mod affinity;
 pub mod blocking;
 pub mod clock;
 pub mod driver;
 mod gate;
+mod limits;
 pub mod listener;
 pub mod mailbox;
 mod readiness;
+pub mod server;
+pub mod settings;
+mod signal;
 pub mod socket;
 mod ticker;
+pub mod worker;

@@ -1,0 +1,282 @@
+//! Takes connections in: `Acceptor`, all listening sockets of one worker.
+//!
+//! Waits for readiness, then accepts directly and without blocking: no accept is ever in flight, so
+//! none can be lost when the drain ends the loop.
+//! Open ─▶ paused for 100 ms when descriptors or memory ran out ─▶ open; open ─▶ full, while as many
+//! connections live as may ─▶ open; any ─▶ draining: what waits in the backlog is still taken, then
+//! the sockets are closed.
+//! Limits: `BATCH` connections in a row before other tasks run; the gate's number in all.
+//! Invariant: nothing here is tried again without a wait in between.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, sockopt};
+
+use crate::base::timers::Sleep;
+use crate::rt::clock::CoreClock;
+use crate::rt::gate::Gate;
+use crate::rt::readiness::{Direction, Readiness};
+use crate::rt::socket::Socket;
+use crate::serve::transport::Clock;
+
+const BATCH: usize = 64;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What comes to a worker from outside.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A connection.
+    Accepted(Accepted),
+    /// The drain began and the listening sockets are closed: no connection will come any more.
+    Draining,
+}
+
+/// A connection that was taken in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection. It counts against the limit until it is dropped.
+    pub socket: Socket,
+    /// Its other end.
+    pub peer: Peer,
+    /// Which of the addresses it came to, as `Running::addresses` lists them.
+    pub listener_index: usize,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// An address, as the network tells it.
+    Tcp(SocketAddr),
+    /// A process of this machine.
+    Unix,
+}
+
+/// The listening sockets of one worker.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    listeners: Vec<Listener>,
+    /// Whose turn it is, so that a busy listener cannot starve the others.
+    turn: usize,
+    batch_left: usize,
+    pause: Option<Sleep>,
+    failure_count: u64,
+    gate: Gate,
+    clock: Rc<CoreClock>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    /// Gone once closed.
+    readiness: Option<Readiness>,
+    /// Whether connections may wait; false once accepting would have blocked.
+    ready: bool,
+}
+
+/// What to do about an accept that failed; see accept(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    Wait,
+    /// That one connection died before it was taken.
+    TryNext,
+    /// No descriptors or memory, or something unknown.
+    Pause,
+    /// The listening socket was shut down.
+    Close,
+}
+
+impl Acceptor {
+    /// # Errors
+    /// What the driver says when it cannot register a descriptor.
+    pub(super) fn new(sockets: Vec<OwnedFd>, gate: Gate, clock: Rc<CoreClock>) -> io::Result<Self> {
+        let mut listeners = Vec::new();
+        for socket in sockets {
+            listeners.push(Listener { readiness: Some(Readiness::new(socket)?), ready: false });
+        }
+        let batch_left = BATCH;
+        Ok(Self { listeners, turn: 0, batch_left, pause: None, failure_count: 0, gate, clock })
+    }
+
+    /// The next connection, or `Draining` once the gate is closed and the backlog is empty.
+    /// Cancel-safe.
+    pub(super) async fn next(&mut self) -> Arrival {
+        loop {
+            if self.batch_left == 0 {
+                step_aside().await;
+                self.batch_left = BATCH;
+            }
+            if self.gate.is_closed() {
+                return self.take_backlog();
+            }
+            if let Some(accepted) = self.try_accept() {
+                return Arrival::Accepted(accepted);
+            }
+            poll_fn(|context| self.poll_wait(context)).await;
+        }
+    }
+
+    /// How often accepting failed for want of descriptors or memory.
+    pub(super) fn failure_count(&self) -> u64 {
+        self.failure_count
+    }
+
+    /// Ready when another try may succeed, or the gate is closed.
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.gate.is_closed() {
+            return Poll::Ready(());
+        }
+        self.gate.watch(context);
+        if let Some(pause) = &mut self.pause {
+            if Pin::new(pause).poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        if self.gate.is_full() {
+            return Poll::Pending;
+        }
+        let mut any_ready = false;
+        for listener in &mut self.listeners {
+            let Some(readiness) = &listener.readiness else { continue };
+            if !listener.ready {
+                // A wait that failed is looked into by the accept that follows.
+                listener.ready = readiness.poll_ready(Direction::Read, context).is_ready();
+            }
+            any_ready |= listener.ready;
+        }
+        if any_ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Tries each ready listener in turn.
+    fn try_accept(&mut self) -> Option<Accepted> {
+        for _ in 0..self.listeners.len() {
+            let index = self.turn;
+            self.turn = (self.turn + 1) % self.listeners.len();
+            if self.listeners[index].ready
+                && let Some(accepted) = self.try_accept_from(index)
+            {
+                return Some(accepted);
+            }
+            if self.pause.is_some() {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn try_accept_from(&mut self, listener_index: usize) -> Option<Accepted> {
+        while self.batch_left > 0 && !self.gate.is_full() {
+            let readiness = self.listeners[listener_index].readiness.as_ref()?;
+            self.batch_left -= 1;
+            let accepted = accept(readiness).and_then(|(fd, peer)| {
+                let pass = self.gate.try_enter();
+                let socket = Socket::with_pass(fd, pass).map_err(|error| errno(&error))?;
+                Ok(Accepted { socket, peer, listener_index })
+            });
+            match accepted.map_err(|cause| (remedy(cause), cause)) {
+                Ok(accepted) => return Some(accepted),
+                Err((Remedy::TryNext, _)) => {}
+                Err((Remedy::Wait, _)) => {
+                    self.listeners[listener_index].ready = false;
+                    return None;
+                }
+                Err((Remedy::Pause, _)) => {
+                    self.failure_count += 1;
+                    let until = self.clock.now().after(PAUSE);
+                    self.pause = Some(self.clock.timers().sleep_until(until));
+                    return None;
+                }
+                Err((Remedy::Close, _)) => {
+                    self.listeners[listener_index] = Listener { readiness: None, ready: false };
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// While draining: what is left in the backlogs, each listener closed when it has none.
+    fn take_backlog(&mut self) -> Arrival {
+        for index in 0..self.listeners.len() {
+            if let Some(accepted) = self.try_accept_from(index) {
+                return Arrival::Accepted(accepted);
+            }
+            // A closed listener resets what it has left; without a free place that is all we can.
+            self.listeners[index].readiness = None;
+        }
+        Arrival::Draining
+    }
+}
+
+fn accept(listener: &Readiness) -> Result<(OwnedFd, Peer), Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (fd, address) = rustix::net::acceptfrom_with(listener, flags)?;
+    match address.map(SocketAddr::try_from) {
+        Some(Ok(address)) => {
+            // A peer that is gone already makes this fail; its connection will tell.
+            let _ = sockopt::set_tcp_nodelay(&fd, true);
+            Ok((fd, Peer::Tcp(address)))
+        }
+        _ => Ok((fd, Peer::Unix)),
+    }
+}
+
+fn remedy(cause: Errno) -> Remedy {
+    match cause {
+        Errno::AGAIN => Remedy::Wait,
+        // Linux passes on errors of the network that concern the new connection alone.
+        Errno::INTR
+        | Errno::CONNABORTED
+        | Errno::PROTO
+        | Errno::PERM
+        | Errno::NETDOWN
+        | Errno::NOPROTOOPT
+        | Errno::HOSTDOWN
+        | Errno::HOSTUNREACH
+        | Errno::NETUNREACH
+        | Errno::OPNOTSUPP => Remedy::TryNext,
+        Errno::INVAL | Errno::BADF | Errno::NOTSOCK => Remedy::Close,
+        _ => Remedy::Pause,
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+/// Lets the other tasks of this worker run once. A task that wakes itself would be put at the front
+/// of monoio's queue again; one that is woken by another task goes to its end.
+async fn step_aside() {
+    let mut stepped = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        let waker = context.waker().clone();
+        drop(monoio::spawn(async move { waker.wake() }));
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_descriptors_pauses_and_a_dead_connection_does_not() {
+        for cause in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::IO] {
+            assert_eq!(remedy(cause), Remedy::Pause, "{cause:?}");
+        }
+        assert_eq!(remedy(Errno::CONNABORTED), Remedy::TryNext);
+        assert_eq!(remedy(Errno::AGAIN), Remedy::Wait);
+        assert_eq!(remedy(Errno::INVAL), Remedy::Close);
+    }
+}

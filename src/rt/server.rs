@@ -1,0 +1,270 @@
+//! A running server: `serve` starts it, `Running` waits for it, `DrainHandle` ends it.
+//!
+//! Order: settings checked, cores planned, driver decided, all addresses bound, workers built; only
+//! when each of them stands do they run. So every failure of a start is an error of `serve`.
+//! The end: `drain` ─▶ workers close their sockets and finish ─▶ `wait` returns. The binary then
+//! exits; runtimes are not torn down (see `driver`).
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+use rustix::io::Errno;
+
+use crate::base::fault::Fault;
+use crate::rt::address::ListenAddress;
+use crate::rt::affinity::{self, AffinityError};
+use crate::rt::blocking::BlockingPool;
+use crate::rt::clock::Origin;
+use crate::rt::driver::{Driver, DriverError};
+use crate::rt::limits;
+use crate::rt::listener::{self, ListenError, ListenOptions, SocketFile};
+use crate::rt::mailbox::{Postman, mailbox};
+use crate::rt::settings::{RtSettings, SettingError};
+use crate::rt::signal::SignalWatch;
+use crate::rt::worker::{self, Pinning, Report, WorkerMail, WorkerPlan, WorkerSeat};
+
+/// The server did not start, or could not be watched. Nothing of it is left running.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The cores cannot be had.
+    #[error(transparent)]
+    Affinity(#[from] AffinityError),
+    /// The driver cannot be had.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// An address cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No thread for a worker, or for the signals.
+    #[error("cannot start a thread: {}", io::Error::from(*cause))]
+    Thread {
+        /// What the system answered.
+        cause: Errno,
+    },
+}
+
+impl StartError {
+    /// Whose fault it is: the machine's or its configuration's.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault::Local
+    }
+}
+
+/// A server whose workers run. Wait for it: dropped, its workers run on without a supervisor.
+#[derive(Debug)]
+#[must_use = "a server must be waited for"]
+pub struct Running {
+    addresses: Vec<ListenAddress>,
+    driver: Driver,
+    cpus: Vec<Option<usize>>,
+    unpinned: Vec<usize>,
+    connections_max: usize,
+    drain: DrainHandle,
+    threads: Vec<JoinHandle<()>>,
+    files: Vec<SocketFile>,
+}
+
+/// Begins the drain of a server, from any thread.
+#[derive(Clone, Debug)]
+pub struct DrainHandle {
+    postmen: Arc<[Postman<WorkerMail>]>,
+    draining: Arc<AtomicBool>,
+}
+
+/// Starts a server: runs `entry` once on each worker, with the seat of that worker.
+///
+/// # Errors
+/// `StartError`, with nothing left running.
+pub fn serve<E, F>(settings: &RtSettings, entry: E) -> Result<Running, StartError>
+where
+    E: Fn(WorkerSeat) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    settings.check()?;
+    let descriptors_max = limits::raise_descriptor_limit();
+    let (allowed, granted) = (affinity::allowed_cpus(), affinity::granted_count());
+    let cpus = affinity::plan(settings.workers, settings.cpus.as_ref(), &allowed, granted)?;
+    let driver = Driver::decide(settings.io)?;
+    let options = ListenOptions {
+        workers: cpus.len(),
+        backlog: i32::from(settings.backlog),
+        unix_mode: settings.unix_mode,
+    };
+    let bound = listener::bind_all(&settings.listen, options)?;
+    let connections_max = limits::connections_max(
+        settings.connections_max,
+        descriptors_max,
+        cpus.len(),
+        bound.addresses.len(),
+    );
+
+    let (origin, draining) = (Origin::now(), Arc::new(AtomicBool::new(false)));
+    let blocking = BlockingPool::new(settings.blocking_threads_max, settings.blocking_queue_max);
+    let mut postmen = Vec::new();
+    let mut plans = Vec::new();
+    for (index, (&cpu, sockets)) in cpus.iter().zip(bound.by_worker).enumerate() {
+        let (postman, mailbox) = mailbox(settings.mailbox_capacity);
+        postmen.push(postman);
+        plans.push(WorkerPlan {
+            index,
+            cpu,
+            driver,
+            origin,
+            sockets,
+            connections_max: limits::share(connections_max, cpus.len(), index),
+            mailbox,
+            draining: draining.clone(),
+            blocking: blocking.clone(),
+        });
+    }
+    let Started { threads, unpinned } = start_workers(plans, entry)?;
+    let drain = DrainHandle { postmen: postmen.into(), draining };
+    let (addresses, files) = (bound.addresses, bound.files);
+    Ok(Running { addresses, driver, cpus, unpinned, connections_max, drain, threads, files })
+}
+
+struct Started {
+    threads: Vec<JoinHandle<()>>,
+    unpinned: Vec<usize>,
+}
+
+/// Starts all threads, waits until each worker stands, then lets them go.
+fn start_workers<E, F>(plans: Vec<WorkerPlan>, entry: E) -> Result<Started, StartError>
+where
+    E: Fn(WorkerSeat) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let entry = Arc::new(entry);
+    let (report, reports) = channel();
+    let mut threads = Vec::new();
+    let mut starts: Vec<SyncSender<()>> = Vec::new();
+    let mut outcome = Ok(());
+    for plan in plans {
+        let (start, started) = sync_channel(1);
+        match worker::start(plan, report.clone(), started, entry.clone()) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                outcome = Err(thread_error(&error));
+                break;
+            }
+        }
+        starts.push(start);
+    }
+    drop(report);
+    let gathered = gather(&reports, threads.len());
+    match outcome.and(gathered) {
+        Ok(unpinned) => {
+            for start in starts {
+                // Each worker waits for this; one that died has aborted the process.
+                let _ = start.send(());
+            }
+            Ok(Started { threads, unpinned })
+        }
+        Err(error) => {
+            drop(starts);
+            for thread in threads {
+                let _ = thread.join();
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Hears `count` workers: the first failure, or those that could not be pinned.
+fn gather(reports: &Receiver<Report>, count: usize) -> Result<Vec<usize>, StartError> {
+    let mut unpinned = Vec::new();
+    let mut failure = None;
+    for Report { index, outcome } in reports.iter().take(count) {
+        match outcome {
+            Ok(Pinning::Done) => {}
+            Ok(Pinning::Refused) => unpinned.push(index),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    unpinned.sort_unstable();
+    failure.map_or(Ok(unpinned), |error| Err(error.into()))
+}
+
+fn thread_error(error: &io::Error) -> StartError {
+    StartError::Thread { cause: Errno::from_io_error(error).unwrap_or(Errno::IO) }
+}
+
+impl Running {
+    /// The addresses that it listens on, with their real ports.
+    #[must_use]
+    pub fn addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    /// The driver that its workers stand on.
+    #[must_use]
+    pub fn driver(&self) -> Driver {
+        self.driver
+    }
+
+    /// The core of each worker.
+    #[must_use]
+    pub fn cpus(&self) -> &[Option<usize>] {
+        &self.cpus
+    }
+
+    /// The workers that the system refused to pin: worth a warning, they run all the same.
+    #[must_use]
+    pub fn unpinned(&self) -> &[usize] {
+        &self.unpinned
+    }
+
+    /// How many connections it takes at once.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
+    /// A handle that begins the drain.
+    #[must_use]
+    pub fn drain_handle(&self) -> DrainHandle {
+        self.drain.clone()
+    }
+
+    /// Waits until every worker's entry returned; then removes the socket files.
+    pub fn wait(self) {
+        for thread in self.threads {
+            // A worker's panic has aborted the process.
+            let _ = thread.join();
+        }
+        drop(self.files);
+    }
+
+    /// Like `wait`, and drains at the first SIGTERM or SIGINT. A second one exits the process.
+    ///
+    /// # Errors
+    /// `Thread` when the signals cannot be watched; the server is drained then.
+    pub fn wait_for_signals(self) -> Result<(), StartError> {
+        let watch = SignalWatch::open(self.drain_handle());
+        if watch.is_err() {
+            self.drain.drain();
+        }
+        self.wait();
+        watch.map(drop).map_err(|error| thread_error(&error))
+    }
+}
+
+impl DrainHandle {
+    /// Begins the drain: every worker closes its listening sockets, and ends when its entry
+    /// returns. Further calls change nothing.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        for postman in self.postmen.iter() {
+            // A worker whose mailbox is full is awake, and looks at the flag after each message.
+            let _ = postman.try_post(WorkerMail::Drain);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! SIGTERM and SIGINT: the first begins the drain, a second ends the process at once.
+//!
+//! In: signals, read by a thread of its own (`ringlane-signals`). Out: `Drain` to every worker, or
+//! the exit status 128 plus the signal's number.
+//! SIGPIPE stays ignored, as Rust sets it; SIGHUP keeps its default.
+
+use std::io;
+use std::thread::JoinHandle;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+
+use crate::rt::server::DrainHandle;
+
+/// Listens to signals until dropped.
+#[derive(Debug)]
+pub(super) struct SignalWatch {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SignalWatch {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// What the system says when it takes no handler or has no thread to give.
+    pub(super) fn open(drain: DrainHandle) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let handle = signals.handle();
+        let thread = std::thread::Builder::new()
+            .name("ringlane-signals".to_owned())
+            .spawn(move || obey(&mut signals, &drain))?;
+        Ok(Self { handle, thread: Some(thread) })
+    }
+}
+
+fn obey(signals: &mut Signals, drain: &DrainHandle) {
+    let mut received = signals.forever();
+    if received.next().is_none() {
+        return;
+    }
+    drain.drain();
+    if let Some(signal) = received.next() {
+        #[expect(clippy::exit, reason = "a second signal means: at once")]
+        std::process::exit(128 + signal);
+    }
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            // It ends when the handle is closed; a panic in it was told by the hook.
+            let _ = thread.join();
+        }
+    }
+}
