@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, sockopt};
+use rustix::net::{Shutdown, SocketFlags, sockopt};
 
 use crate::base::timers::Sleep;
 use crate::rt::clock::CoreClock;
@@ -209,7 +209,10 @@ impl Acceptor {
                 return Arrival::Accepted(accepted);
             }
             // A closed listener resets what it has left; without a free place that is all we can.
-            self.listeners[index].readiness = None;
+            if let Some(readiness) = self.listeners[index].readiness.take() {
+                // The ring closes descriptors later; this stops the listening now.
+                let _ = rustix::net::shutdown(&readiness, Shutdown::Both);
+            }
         }
         Arrival::Draining
     }

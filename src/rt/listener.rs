@@ -237,9 +237,12 @@ mod tests {
 
     const TWO: ListenOptions = ListenOptions { workers: 2, backlog: 16, unix_mode: 0o600 };
 
+    fn parsed(address: &str) -> ListenAddress {
+        address.parse().unwrap()
+    }
+
     fn bind_one(address: &str) -> Result<Bound, ListenError> {
-        let address = address.parse().map(|address| bind_all(&[address], TWO));
-        address.expect("the test's own addresses are well formed")
+        bind_all(&[parsed(address)], TWO)
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub mod mailbox;
 mod readiness;
 pub mod server;
 pub mod settings;
-mod signal;
+pub mod signal;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 mod ticker;
 pub mod worker;

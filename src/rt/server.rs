@@ -234,6 +234,15 @@ impl Running {
         self.drain.clone()
     }
 
+    /// Drains at the first SIGTERM or SIGINT, and exits the process at a second one, as long as the
+    /// watch lives. Call it before telling anybody that the server runs.
+    ///
+    /// # Errors
+    /// `Thread` when the system takes no handler or has no thread to give.
+    pub fn drain_on_signals(&self) -> Result<SignalWatch, StartError> {
+        SignalWatch::open(self.drain_handle()).map_err(|error| thread_error(&error))
+    }
+
     /// Waits until every worker's entry returned; then removes the socket files.
     pub fn wait(self) {
         for thread in self.threads {
@@ -241,19 +250,6 @@ impl Running {
             let _ = thread.join();
         }
         drop(self.files);
-    }
-
-    /// Like `wait`, and drains at the first SIGTERM or SIGINT. A second one exits the process.
-    ///
-    /// # Errors
-    /// `Thread` when the signals cannot be watched; the server is drained then.
-    pub fn wait_for_signals(self) -> Result<(), StartError> {
-        let watch = SignalWatch::open(self.drain_handle());
-        if watch.is_err() {
-            self.drain.drain();
-        }
-        self.wait();
-        watch.map(drop).map_err(|error| thread_error(&error))
     }
 }
 

@@ -12,9 +12,10 @@ use signal_hook::iterator::{Handle, Signals};
 
 use crate::rt::server::DrainHandle;
 
-/// Listens to signals until dropped.
+/// Listens to signals until dropped; see `Running::drain_on_signals`.
 #[derive(Debug)]
-pub(super) struct SignalWatch {
+#[must_use = "signals are watched as long as it lives"]
+pub struct SignalWatch {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
 }
