@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 
 use monoio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::net::Shutdown;
 
 /// Which way a descriptor is waited for.
@@ -32,24 +33,27 @@ pub(super) enum Direction {
 
 /// A descriptor that this worker's driver can wait for. Closes it when dropped.
 pub(super) struct Readiness {
-    read: Side,
-    write: Side,
+    read_watcher: Watcher,
+    write_watcher: Watcher,
     shared: Rc<Shared>,
 }
+
+/// Never ends; it fills the result of its direction whenever a poll is done, and begins the next
+/// poll when it is polled after the result was taken. Allocated once, by the first wait.
+type Watcher = RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>;
 
 struct Shared {
     /// Only `readable` and `writable` of it are used, and those are polls of the bare descriptor:
     /// any kind of descriptor will do.
     stream: TcpStream,
-    read_result: Cell<Option<io::Result<()>>>,
-    write_result: Cell<Option<io::Result<()>>>,
+    read: Side,
+    write: Side,
 }
 
+/// What is known of one direction.
 #[derive(Default)]
 struct Side {
-    /// Never ends; it fills the result of its direction whenever a poll is done, and begins the
-    /// next poll when it is polled after the result was taken. Allocated once, by the first wait.
-    watcher: RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>,
+    result: Cell<Option<Result<(), Errno>>>,
     in_flight: Cell<bool>,
 }
 
@@ -60,14 +64,18 @@ impl Readiness {
     /// What the driver says when it cannot register the descriptor (epoll: `ENOSPC`, `ENOMEM`).
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         let stream = TcpStream::from_std(std::net::TcpStream::from(fd))?;
-        let shared = Shared { stream, read_result: Cell::new(None), write_result: Cell::new(None) };
-        Ok(Self { read: Side::default(), write: Side::default(), shared: Rc::new(shared) })
+        let shared = Shared { stream, read: Side::default(), write: Side::default() };
+        Ok(Self {
+            read_watcher: RefCell::new(None),
+            write_watcher: RefCell::new(None),
+            shared: Rc::new(shared),
+        })
     }
 
     /// Waits until the descriptor is ready. Cancel-safe.
     pub(super) async fn ready(&self, direction: Direction) -> io::Result<()> {
         // A poll that an earlier wait left behind may have ended long ago.
-        let mut may_be_stale = self.side(direction).in_flight.get();
+        let mut may_be_stale = self.shared.side(direction).in_flight.get();
         poll_fn(|context| {
             loop {
                 let polled = self.poll_ready(direction, context);
@@ -88,15 +96,19 @@ impl Readiness {
         direction: Direction,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let side = self.side(direction);
-        let mut watcher = side.watcher.borrow_mut();
+        let watcher = match direction {
+            Direction::Read => &self.read_watcher,
+            Direction::Write => &self.write_watcher,
+        };
+        let mut watcher = watcher.borrow_mut();
         let watcher =
             watcher.get_or_insert_with(|| Box::pin(watch(self.shared.clone(), direction)));
         let polled = watcher.as_mut().poll(context);
         debug_assert!(polled.is_pending(), "a watcher never ends");
-        let result = self.shared.result(direction).take();
+        let side = self.shared.side(direction);
+        let result = side.result.take();
         side.in_flight.set(result.is_none());
-        result.map_or(Poll::Pending, Poll::Ready)
+        result.map_or(Poll::Pending, |result| Poll::Ready(result.map_err(io::Error::from)))
     }
 
     /// What the descriptor is ready for at this moment, hang-up and error included.
@@ -111,7 +123,9 @@ impl Readiness {
             Err(_) => PollFlags::empty(),
         }
     }
+}
 
+impl Shared {
     fn side(&self, direction: Direction) -> &Side {
         match direction {
             Direction::Read => &self.read,
@@ -120,16 +134,7 @@ impl Readiness {
     }
 }
 
-impl Shared {
-    fn result(&self, direction: Direction) -> &Cell<Option<io::Result<()>>> {
-        match direction {
-            Direction::Read => &self.read_result,
-            Direction::Write => &self.write_result,
-        }
-    }
-}
-
-/// Polls for one direction again and again; see [`Side::watcher`].
+/// Polls for one direction again and again; see [`Watcher`].
 #[expect(clippy::infinite_loop, reason = "it ends with the box that holds it")]
 async fn watch(shared: Rc<Shared>, direction: Direction) {
     let mut resumed;
@@ -138,7 +143,8 @@ async fn watch(shared: Rc<Shared>, direction: Direction) {
             Direction::Read => shared.stream.readable(false).await,
             Direction::Write => shared.stream.writable(false).await,
         };
-        shared.result(direction).set(Some(result));
+        let result = result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        shared.side(direction).result.set(Some(result));
         resumed = false;
         // Return to `poll_ready`, which takes the result; its next call goes on from here.
         poll_fn(|_| {
@@ -150,7 +156,7 @@ async fn watch(shared: Rc<Shared>, direction: Direction) {
 
 impl Drop for Readiness {
     fn drop(&mut self) {
-        if self.read.in_flight.get() || self.write.in_flight.get() {
+        if self.shared.read.in_flight.get() || self.shared.write.in_flight.get() {
             // Ends the poll; the driver closes the descriptor when it is done. A socket that is
             // not connected any more refuses, and its poll has ended by itself.
             let _ = rustix::net::shutdown(&*self, Shutdown::Both);
@@ -175,8 +181,8 @@ impl fmt::Debug for Readiness {
         formatter
             .debug_struct("Readiness")
             .field("fd", &self.shared.stream.as_raw_fd())
-            .field("read_in_flight", &self.read.in_flight.get())
-            .field("write_in_flight", &self.write.in_flight.get())
+            .field("read_in_flight", &self.shared.read.in_flight.get())
+            .field("write_in_flight", &self.shared.write.in_flight.get())
             .finish_non_exhaustive()
     }
 }
