@@ -1,8 +1,9 @@
 //! Which cores the workers run on: `CpuList` as written, `plan` against what the system allows.
 //!
 //! In: `--cpus 0-3,8` and a number of workers. Out: a core for each worker.
-//! Default: a worker for each allowed core, but no more than the quota of the control group.
-//! More workers than cores share them in turn.
+//! Default: a worker for each allowed core, but no more than the quota of the control group. Under
+//! such a quota nobody is pinned unless cores are named: all containers of a machine would crowd
+//! onto its first cores. More workers than cores share them in turn.
 
 use std::fmt;
 use std::str::FromStr;
@@ -111,23 +112,29 @@ pub(super) fn granted_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// A core for each worker; `None` where the system does not say which are allowed.
+/// A core for each worker, or `None` for one that is not to be pinned.
 pub(super) fn plan(
     workers: Option<usize>,
     wanted: Option<&CpuList>,
     allowed: &[usize],
     granted_count: usize,
 ) -> Result<Vec<Option<usize>>, AffinityError> {
-    let cpus = wanted.map_or(allowed, CpuList::cpus);
-    if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-        return Err(AffinityError::NotAllowed { cpu });
-    }
-    let default = match wanted {
-        Some(list) => list.0.len(),
-        None => allowed.len().min(granted_count).max(1),
+    let Some(wanted) = wanted else {
+        let pinned = granted_count >= allowed.len();
+        let known = pinned && !allowed.is_empty();
+        let default = if known { allowed.len() } else { granted_count };
+        return Ok(deal(workers.unwrap_or(default), if pinned { allowed } else { &[] }));
     };
-    let mut cores = cpus.iter().copied().map(Some).cycle();
-    Ok((0..workers.unwrap_or(default)).map(|_| cores.next().flatten()).collect())
+    match wanted.cpus().iter().find(|cpu| !allowed.contains(cpu)) {
+        Some(&cpu) => Err(AffinityError::NotAllowed { cpu }),
+        None => Ok(deal(workers.unwrap_or(wanted.0.len()), wanted.cpus())),
+    }
+}
+
+/// Deals the cores to the workers, in turn; without cores, `None` to each.
+fn deal(workers: usize, cpus: &[usize]) -> Vec<Option<usize>> {
+    let mut cores = cpus.iter().copied().cycle();
+    (0..workers).map(|_| cores.next()).collect()
 }
 
 /// Pins the current thread. Whether the system agreed.
@@ -163,9 +170,11 @@ mod tests {
     fn workers_are_dealt_to_the_cores() {
         let list: CpuList = "2,0".parse().unwrap();
         assert_eq!(plan(None, None, &[0, 1, 2], 8), Ok(vec![Some(0), Some(1), Some(2)]));
-        assert_eq!(plan(None, None, &[0, 1, 2], 2), Ok(vec![Some(0), Some(1)]));
+        assert_eq!(plan(Some(4), None, &[1, 2], 2), Ok(vec![Some(1), Some(2), Some(1), Some(2)]));
+        assert_eq!(plan(None, None, &[0, 1, 2], 2), Ok(vec![None, None]));
+        assert_eq!(plan(Some(1), None, &[0, 1, 2], 2), Ok(vec![None]));
         assert_eq!(plan(Some(3), Some(&list), &[0, 2], 1), Ok(vec![Some(2), Some(0), Some(2)]));
-        assert_eq!(plan(None, None, &[], 4), Ok(vec![None]));
+        assert_eq!(plan(None, None, &[], 2), Ok(vec![None, None]));
         let error = plan(None, Some(&list), &[0, 1], 2).unwrap_err();
         assert_eq!(error, AffinityError::NotAllowed { cpu: 2 });
     }
