@@ -155,7 +155,8 @@ impl Shared {
         loop {
             while let Some(job) = state.queue.pop_front() {
                 drop(state);
-                job();
+                // The job caught its own panic; this is for the result that nobody took.
+                let _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
             }
             state.idle += 1;
