@@ -231,6 +231,9 @@ impl Core {
 ///
 /// # Errors
 /// `Build` when the kernel refuses the ring or the epoll descriptor.
+///
+/// # Panics
+/// On a worker: a runtime cannot run inside another one.
 pub fn block_on<F: Future>(driver: Driver, future: F) -> Result<F::Output, DriverError> {
     Core::build(driver).map(|core| core.block_on(future))
 }

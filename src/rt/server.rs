@@ -243,7 +243,8 @@ impl Running {
         SignalWatch::open(self.drain_handle()).map_err(|error| thread_error(&error))
     }
 
-    /// Waits until every worker's entry returned; then removes the socket files.
+    /// Waits until every worker's entry returned; then removes the socket files. Connections that
+    /// an entry left behind are cut when the process ends.
     pub fn wait(self) {
         for thread in self.threads {
             // A worker's panic has aborted the process.
