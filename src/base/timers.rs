@@ -95,6 +95,18 @@ impl Timers {
         wheel.driver_due_tick = wheel.next_due_tick().unwrap_or(u64::MAX);
     }
 
+    /// Wakes everyone who waits, without anybody's moment having come, so that each can look at
+    /// what changed for all of them. Costs those who wait nothing until it is used.
+    pub fn wake_all(&self) {
+        let wheel = self.wheel.borrow();
+        let armed = wheel.entries.iter().filter(|entry| entry.slot != NONE);
+        let wakers: Vec<Waker> = armed.filter_map(|entry| entry.waker.clone()).collect();
+        drop(wheel);
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
     /// How many timers are armed.
     #[must_use]
     pub fn armed_count(&self) -> usize {
@@ -370,6 +382,21 @@ mod tests {
         drop(sleep);
         assert_eq!(timers.armed_count(), 0);
         assert_eq!(timers.next_due(), None);
+    }
+
+    #[test]
+    fn everyone_can_be_woken_before_their_time() {
+        let (timers, count) = (Timers::new(), Arc::new(Count::default()));
+        let waker = Waker::from(count.clone());
+        let mut sleeps: Vec<_> =
+            (1..4).map(|tick| timers.sleep_until(Deadline(tick * TICK_NANOS))).collect();
+        for sleep in &mut sleeps {
+            assert_eq!(poll(sleep, &waker), Poll::Pending);
+        }
+        drop(sleeps.pop());
+        timers.wake_all();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(poll(&mut sleeps[0], &waker), Poll::Pending, "its moment did not come");
     }
 
     #[test]

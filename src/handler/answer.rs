@@ -77,9 +77,11 @@ impl From<Content> for Answer {
 /// What a handler returned, ready to be written.
 #[derive(Clone, Debug)]
 pub enum Outcome {
+    /// One block of text.
     Text(Cow<'static, str>),
     /// A serialised value: structured content, and text beside it.
     Json(String),
+    /// A result said in full.
     Full(Box<Answer>),
 }
 

@@ -54,6 +54,11 @@ impl ToolError {
         Self { kind: Kind::Rpc(error::internal("Internal error: the tool failed unexpectedly")) }
     }
 
+    /// What a caller is told of a call that was ended before its time.
+    pub(crate) fn cancelled(reason: &'static str) -> Self {
+        Self { kind: Kind::Rpc(error::internal(reason)) }
+    }
+
     /// The same protocol error with data; without effect on a failure told to the model.
     #[must_use]
     pub fn with_data(mut self, data: serde_json::Value) -> Self {

@@ -43,6 +43,12 @@ impl Frames {
         true
     }
 
+    /// Whether the client takes a stream.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// Whether the next frame would be taken.
     #[must_use]
     pub fn has_room(&self) -> bool {

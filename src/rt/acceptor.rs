@@ -25,7 +25,7 @@ use crate::rt::clock::CoreClock;
 use crate::rt::gate::Gate;
 use crate::rt::readiness::{Direction, Readiness};
 use crate::rt::socket::Socket;
-use crate::serve::transport::Clock;
+use crate::base::clock::Clock;
 
 const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::base::time::Now;
 use crate::base::timers::Timers;
-use crate::serve::transport::Clock;
+use crate::base::clock::Clock;
 
 /// The moment from which all clocks of a process count.
 #[derive(Clone, Copy, Debug)]

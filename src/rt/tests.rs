@@ -22,7 +22,8 @@ use crate::rt::server::{Running, serve};
 use crate::rt::settings::RtSettings;
 use crate::rt::socket::Socket;
 use crate::rt::worker::WorkerSeat;
-use crate::serve::transport::{Clock, Transport};
+use crate::base::clock::Clock;
+use crate::serve::transport::Transport;
 
 const CHILD: &str = "RINGLANE_TEST_CHILD";
 const DRIVERS: [IoChoice; 2] = [IoChoice::Auto, IoChoice::Epoll];

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use crate::base::time::Deadline;
 use crate::rt::clock::CoreClock;
-use crate::serve::transport::Clock;
+use crate::base::clock::Clock;
 
 /// Advances the clock's timers for ever. Spawned once on each worker.
 #[expect(clippy::infinite_loop, reason = "it lives as long as its worker")]

@@ -1,3 +1,16 @@
-//! Level 5: connections. Reading order: `transport` (what a connection stands on).
+//! Level 5: connections. From the first byte of a request to the last of its answer.
+//!
+//! Read `connection` first: it is the whole way in one page. Then `exchange` (one request after the
+//! other), `route` (who may ask what, and where), `attend` (a call that takes its time), `reply`
+//! (answers as HTTP), `wire` (bytes in and out, with patience), `shard` (the state of a core),
+//! `limits` (what a connection may cost), `transport` (what it stands on).
 
+mod attend;
+pub mod connection;
+mod exchange;
+pub mod limits;
+mod reply;
+mod route;
+pub mod shard;
 pub mod transport;
+mod wire;

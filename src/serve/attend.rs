@@ -1,0 +1,437 @@
+//! A call that takes its time: its handler, its notifications and its peer, watched together.
+//!
+//! Most handlers are ready at once, and their answer is one document. One that is not is attended:
+//! its notifications leave as they are made, which turns the answer into a stream; a silent stream is
+//! kept alive; a peer that goes away, a deadline or the end of the process cancels the call.
+//!
+//! A peer that only ended its own side may still want the answer, and one that closed looks the same
+//! until something is sent to it. So, where going away cancels, the head of the answer is sent as
+//! soon as the peer's end is seen: a peer that is gone resets the connection.
+//!
+//! Spec: MCP 2026-07-28 "Cancellation" (a closed response cancels), MCP 2025-11-25 transports
+//! ("disconnection SHOULD NOT be interpreted as the client cancelling"); WHATWG HTML §9.2 (comments).
+//! Limits: `call_timeout`, `keep_alive_interval`, `pipeline_bytes_max`.
+//! Invariant: an attended call is answered once, or its connection ends.
+
+use std::future::{Future, poll_fn};
+use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::connection::CloseReason;
+use super::exchange::Exchange;
+use super::reply::{self, Draft, ReplyPlan};
+use super::shard::{Phase, Shard, count};
+use super::transport::Transport;
+use super::wire::{self, Received};
+use crate::base::time::{Deadline, Now};
+use crate::controller::dispatch::RunningCall;
+use crate::handler::answer::Finished;
+use crate::handler::error::ToolError;
+use crate::handler::frames;
+use crate::http::h1::encode::StreamCoding;
+use crate::http::head::Persistence;
+use crate::http::negotiate::StreamFormat;
+
+/// The first and the longest pause between two looks at a peer that ended its side.
+const PROBE_PAUSE_MIN: Duration = Duration::from_millis(20);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A part of an answer whose head is sent.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    coding: StreamCoding,
+    /// How messages are framed; `None` for one document whose length was not known.
+    format: Option<StreamFormat>,
+}
+
+/// What an attended call waits for.
+enum Event {
+    Finished(Finished),
+    Frames,
+    PeerReadable,
+    PeerGone,
+    Moment,
+    Cancelling,
+}
+
+/// What is known of the peer while its call runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    /// It may send more.
+    Watched,
+    /// It sent as much as is taken in meanwhile; whether it is still there shows when we send.
+    Unwatched,
+    /// It ended its side, and may or may not listen. Looked at again at `probe_at`.
+    Ended { probe_at: Deadline, pause: Duration },
+    /// It is gone, and its call runs to its end all the same.
+    Gone,
+}
+
+/// Where an attended call stands.
+struct Attendance {
+    opened: Option<Opened>,
+    peer: Peer,
+    call_deadline: Deadline,
+    last_sent: Now,
+}
+
+impl Exchange<'_> {
+    /// Runs a call to its end and writes its answer. Returns what becomes of the connection.
+    pub(super) async fn attend<T: Transport>(
+        &mut self,
+        transport: &T,
+        mut running: RunningCall,
+        plan: ReplyPlan,
+    ) -> Result<Persistence, CloseReason> {
+        let shard = self.shard;
+        let first = poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
+        let answered = match first {
+            Poll::Ready(finished) if running.call.frames().is_empty() => {
+                Ok(self.document(&running, finished, &plan))
+            }
+            first => self.attend_slowly(transport, &mut running, &plan, first).await,
+        };
+        let dropped = &shard.counters().dropped_frames;
+        dropped.set(dropped.get() + running.call.frames().dropped_count());
+        shard.controller.end(running);
+        answered
+    }
+
+    /// Writes the answer of a call as one document, or as the client would have it.
+    fn document(
+        &mut self,
+        running: &RunningCall,
+        finished: Finished,
+        plan: &ReplyPlan,
+    ) -> Persistence {
+        let draft = Draft::open(&mut self.output, plan);
+        let status = self.finish(running, finished);
+        draft.close(&mut self.output, plan, status)
+    }
+
+    fn finish(&mut self, running: &RunningCall, finished: Finished) -> u16 {
+        let tool_index = running.tool_index();
+        self.shard.controller.finish(&running.call, tool_index, finished, &mut self.output)
+    }
+
+    async fn attend_slowly<T: Transport>(
+        &mut self,
+        transport: &T,
+        running: &mut RunningCall,
+        plan: &ReplyPlan,
+        first: Poll<Finished>,
+    ) -> Result<Persistence, CloseReason> {
+        let now = self.shard.now();
+        let mut at = Attendance {
+            opened: None,
+            peer: Peer::Watched,
+            call_deadline: now.after(self.shard.limits().call_timeout),
+            last_sent: now,
+        };
+        let finished = match first {
+            Poll::Ready(finished) => finished,
+            Poll::Pending => self.watch(transport, running, plan, &mut at).await?,
+        };
+        if at.peer == Peer::Gone {
+            return Err(CloseReason::PeerGone);
+        }
+        if !running.call.frames().is_empty() {
+            self.open_stream(plan, &mut at);
+        }
+        let Some(Opened { coding, format }) = at.opened else {
+            return Ok(self.document(running, finished, plan));
+        };
+        self.last_part(running, finished, coding, format);
+        coding.end(&mut self.output);
+        Ok(reply::persistence_after(coding, plan))
+    }
+
+    /// Waits for the end of the call, sending what it says meanwhile. An error ends the connection,
+    /// and with it the call.
+    async fn watch<T: Transport>(
+        &mut self,
+        transport: &T,
+        running: &mut RunningCall,
+        plan: &ReplyPlan,
+        at: &mut Attendance,
+    ) -> Result<Finished, CloseReason> {
+        let shard = self.shard;
+        let cut_cancels = running.call.revision().rules().cut_cancels;
+        let mut readable = std::pin::pin!(transport.readable());
+        loop {
+            if let Err(reason) = self.tell(transport, running, plan, at).await {
+                self.lose(running, at, reason, cut_cancels).await?;
+            }
+            match next_event(shard, running, at, readable.as_mut()).await {
+                Event::Finished(finished) => return Ok(finished),
+                Event::Frames => {}
+                Event::Cancelling => {
+                    return Ok(cancel(shard, running, "the server is shutting down").await);
+                }
+                Event::PeerReadable => {
+                    self.listen(transport, plan, at, cut_cancels);
+                    readable.set(transport.readable());
+                }
+                Event::PeerGone => {
+                    self.lose(running, at, CloseReason::PeerGone, cut_cancels).await?;
+                }
+                Event::Moment if at.call_deadline.passed(shard.now()) => {
+                    return Ok(cancel(shard, running, "the tool call took too long").await);
+                }
+                Event::Moment => {
+                    if self.moment(transport, plan, at) {
+                        self.lose(running, at, CloseReason::PeerGone, cut_cancels).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what the call said and what waits besides.
+    async fn tell<T: Transport>(
+        &mut self,
+        transport: &T,
+        running: &RunningCall,
+        plan: &ReplyPlan,
+        at: &mut Attendance,
+    ) -> Result<(), CloseReason> {
+        if at.peer == Peer::Gone {
+            running.call.frames().take(|_| ());
+            return Ok(());
+        }
+        if !running.call.frames().is_empty() {
+            self.open_stream(plan, at);
+            self.send_frames(transport, running, at)?;
+        }
+        if !self.output.is_empty() {
+            self.send(transport).await?;
+            at.last_sent = self.shard.now();
+        }
+        Ok(())
+    }
+
+    /// Sends all frames made so far in one vectored write, copying none that the peer takes.
+    fn send_frames<T: Transport>(
+        &mut self,
+        transport: &T,
+        running: &RunningCall,
+        at: &mut Attendance,
+    ) -> Result<(), CloseReason> {
+        let mut sent = Ok(());
+        running.call.frames().take(|frames| {
+            let (line, end) = match at.opened {
+                Some(Opened { coding: StreamCoding::Chunked, .. }) => {
+                    (format!("{:x}\r\n", frames.len()), &b"\r\n"[..])
+                }
+                _ => (String::new(), &b""[..]),
+            };
+            let head = std::mem::take(&mut self.output);
+            let slices =
+                [&head[..], line.as_bytes(), frames, end].map(IoSlice::new);
+            sent = wire::send_slices(transport, &slices, &mut self.output);
+            self.shard.buffers.give(head);
+        });
+        at.last_sent = self.shard.now();
+        sent
+    }
+
+    /// Takes in what the peer sent while its call runs: further requests, or its end.
+    fn listen<T: Transport>(
+        &mut self,
+        transport: &T,
+        plan: &ReplyPlan,
+        at: &mut Attendance,
+        cut_cancels: bool,
+    ) {
+        match wire::receive(transport, self.shard, &mut self.input) {
+            Ok(Received::Nothing) => {}
+            Ok(Received::Bytes(_)) => {
+                if self.input.len() >= self.shard.limits().pipeline_bytes_max {
+                    at.peer = Peer::Unwatched;
+                }
+            }
+            Ok(Received::End) if cut_cancels => {
+                self.open_ahead(plan, at);
+                let pause = PROBE_PAUSE_MIN;
+                at.peer = Peer::Ended { probe_at: self.shard.now().after(pause), pause };
+            }
+            Ok(Received::End) => at.peer = Peer::Unwatched,
+            // `readable` and `pending_error` tell the same, and are looked at anyway.
+            Err(_) => {
+                let pause = PROBE_PAUSE_MIN;
+                at.peer = Peer::Ended { probe_at: self.shard.now().after(Duration::ZERO), pause };
+            }
+        }
+    }
+
+    /// Does what the moment asks for. Returns whether the peer turned out to be gone.
+    fn moment<T: Transport>(
+        &mut self,
+        transport: &T,
+        plan: &ReplyPlan,
+        at: &mut Attendance,
+    ) -> bool {
+        let now = self.shard.now();
+        if let Peer::Ended { probe_at, pause } = at.peer
+            && probe_at.passed(now)
+        {
+            if transport.pending_error().is_some() {
+                return true;
+            }
+            let pause = (pause * 2).min(PROBE_PAUSE_MAX);
+            at.peer = Peer::Ended { probe_at: now.after(pause), pause };
+        }
+        if keep_alive_at(self.shard, at, plan).is_some_and(|moment| moment.passed(now)) {
+            self.open_stream(plan, at);
+            if let Some(Opened { coding, format: Some(format) }) = at.opened {
+                coding.part(&mut self.output, |out| frames::keep_alive(out, format));
+            }
+            at.last_sent = now;
+        }
+        false
+    }
+
+    /// The peer is gone. Where that cancels, the call and the connection end; elsewhere the call
+    /// goes on, for its effects.
+    async fn lose(
+        &mut self,
+        running: &mut RunningCall,
+        at: &mut Attendance,
+        reason: CloseReason,
+        cut_cancels: bool,
+    ) -> Result<(), CloseReason> {
+        self.output.clear();
+        if cut_cancels {
+            // Nobody is left to be told how it ended.
+            let _unheard = cancel(self.shard, running, "the client went away").await;
+            return Err(reason);
+        }
+        at.peer = Peer::Gone;
+        Ok(())
+    }
+
+    /// Sends the head of the answer ahead: of a stream if the client takes one, of a document
+    /// otherwise.
+    fn open_ahead(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
+        self.open_stream(plan, at);
+        if at.opened.is_none() {
+            let coding = reply::open_document(&mut self.output, plan);
+            at.opened = Some(Opened { coding, format: None });
+        }
+    }
+
+    fn open_stream(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
+        if at.opened.is_none()
+            && let Some(format) = plan.acceptance.prefers_stream()
+        {
+            let coding = reply::open_stream(&mut self.output, plan, format);
+            at.opened = Some(Opened { coding, format: Some(format) });
+        }
+    }
+
+    /// Writes the last part of an answer whose head is sent: what was said last, and the response.
+    fn last_part(
+        &mut self,
+        running: &RunningCall,
+        finished: Finished,
+        coding: StreamCoding,
+        format: Option<StreamFormat>,
+    ) {
+        let shard = self.shard;
+        coding.part(&mut self.output, |out| {
+            running.call.frames().take(|frames| out.extend_from_slice(frames));
+            let respond = |out: &mut Vec<u8>| {
+                // The status went out with the head; the message tells the rest.
+                let _status =
+                    shard.controller.finish(&running.call, running.tool_index(), finished, out);
+            };
+            match format {
+                Some(format) => frames::frame(out, format, respond),
+                None => respond(out),
+            }
+        });
+    }
+}
+
+/// Waits for whatever comes first.
+async fn next_event(
+    shard: &Shard,
+    running: &mut RunningCall,
+    at: &Attendance,
+    mut readable: Pin<&mut impl Future<Output = std::io::Result<()>>>,
+) -> Event {
+    let mut moment = shard.clock().timers().sleep_until(next_moment(shard, running, at));
+    poll_fn(move |context| {
+        running.call.wake_for_frames(context.waker());
+        if let Poll::Ready(finished) = poll_work(shard, running, context) {
+            return Poll::Ready(Event::Finished(finished));
+        }
+        if !running.call.frames().is_empty() {
+            return Poll::Ready(Event::Frames);
+        }
+        if shard.phase() == Phase::Cancelling {
+            return Poll::Ready(Event::Cancelling);
+        }
+        if at.peer == Peer::Watched
+            && let Poll::Ready(ready) = readable.as_mut().poll(context)
+        {
+            let event = if ready.is_ok() { Event::PeerReadable } else { Event::PeerGone };
+            return Poll::Ready(event);
+        }
+        Pin::new(&mut moment).poll(context).map(|()| Event::Moment)
+    })
+    .await
+}
+
+/// The next moment at which something is due.
+fn next_moment(shard: &Shard, running: &RunningCall, at: &Attendance) -> Deadline {
+    let probe_at = match at.peer {
+        Peer::Ended { probe_at, .. } => probe_at,
+        Peer::Watched | Peer::Unwatched | Peer::Gone => Deadline::NEVER,
+    };
+    let keep_alive_at = match at.peer {
+        Peer::Gone => Deadline::NEVER,
+        _ if running.call.frames().is_stream() => {
+            at.last_sent.after(shard.limits().keep_alive_interval)
+        }
+        _ => Deadline::NEVER,
+    };
+    at.call_deadline.min(probe_at).min(keep_alive_at)
+}
+
+/// When a silent stream is due a sign of life; never for a document.
+fn keep_alive_at(shard: &Shard, at: &Attendance, plan: &ReplyPlan) -> Option<Deadline> {
+    let is_stream = match at.opened {
+        Some(Opened { format, .. }) => format.is_some(),
+        None => plan.acceptance.prefers_stream().is_some(),
+    };
+    is_stream.then(|| at.last_sent.after(shard.limits().keep_alive_interval))
+}
+
+/// Ends a call before its time: the handler is told, polled once more, and dropped.
+async fn cancel(shard: &Shard, running: &mut RunningCall, reason: &'static str) -> Finished {
+    count(&shard.counters().cancelled_calls);
+    running.call.cancel();
+    let last = poll_fn(|context| Poll::Ready(poll_work(shard, running, context))).await;
+    match last {
+        Poll::Ready(finished) => finished,
+        Poll::Pending => Err(ToolError::cancelled(reason)),
+    }
+}
+
+/// Polls a handler. A panic ends the call with an error, and nothing else.
+fn poll_work(
+    shard: &Shard,
+    running: &mut RunningCall,
+    context: &mut Context<'_>,
+) -> Poll<Finished> {
+    // The future is not polled again after a panic, only dropped.
+    let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut running.work).poll(context)));
+    polled.unwrap_or_else(|_panic| {
+        count(&shard.counters().panics);
+        Poll::Ready(Err(ToolError::panicked()))
+    })
+}

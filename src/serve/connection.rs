@@ -1,0 +1,115 @@
+//! One connection, from its first byte to its last. Read this first.
+//!
+//! A connection waits or works. While it waits it is this small future: a transport and a timer, no
+//! buffer (a test holds its size). When bytes come it works: `converse` reads requests and answers
+//! them in order, in a box of the core's pool with buffers of the core's pool, until nothing is
+//! left to read, and gives them back.
+//!
+//!     wait ─bytes─▶ converse: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
+//!      ▲                                                                               │
+//!      └────────────────────────────── all answered ◀──────────────────────────────────┘
+//!
+//! Spec: RFC 9112 §9. Limits: `first_byte_timeout`, `keep_alive_timeout`.
+
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::exchange::Exchange;
+use super::shard::{Phase, Shard};
+use super::transport::Transport;
+use crate::base::fault::Fault;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer ended it between two requests.
+    PeerEnded,
+    /// Nothing came in time, between two requests.
+    Idle,
+    /// The last answer said so: by the client's wish, or after a request whose end is in doubt.
+    Answered,
+    /// The peer went away in the middle of an exchange.
+    PeerGone,
+    /// The peer took no byte of an answer in time.
+    Stalled,
+    /// The server drains.
+    Drained,
+}
+
+impl CloseReason {
+    /// Whose doing it is, if anybody failed.
+    #[must_use]
+    pub fn fault(self) -> Option<Fault> {
+        match self {
+            Self::PeerEnded | Self::Idle | Self::Answered | Self::Drained => None,
+            Self::PeerGone | Self::Stalled => Some(Fault::Peer),
+        }
+    }
+}
+
+/// What becomes of a connection after its requests were answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It waits for more.
+    Wait,
+    /// It ends.
+    Close(CloseReason),
+}
+
+/// Serves one connection. `busy` runs [`converse`] in a pooled box; it is an argument because only
+/// whoever starts connections can name that future's type:
+///
+/// ```ignore
+/// let pool = FuturePool::new(1024);
+/// let busy = |transport| pool.run(converse(transport, shard.clone()));
+/// let reason = serve_connection(transport, &shard, &busy).await;
+/// ```
+pub async fn serve_connection<T: Transport, F: Future<Output = (T, Turn)>>(
+    mut transport: T,
+    shard: &Shard,
+    busy: &impl Fn(T) -> F,
+) -> CloseReason {
+    let mut patience = shard.limits().first_byte_timeout;
+    loop {
+        if let Err(reason) = wait(&transport, shard, patience).await {
+            return reason;
+        }
+        let (returned, turn) = busy(transport).await;
+        transport = returned;
+        match turn {
+            Turn::Wait => patience = shard.limits().keep_alive_timeout,
+            Turn::Close(reason) => return reason,
+        }
+    }
+}
+
+/// Waits for bytes. Everything that ends the wait without any ends the connection.
+async fn wait<T: Transport>(
+    transport: &T,
+    shard: &Shard,
+    patience: Duration,
+) -> Result<(), CloseReason> {
+    let deadline = shard.now().after(patience);
+    let mut silence = shard.clock().timers().sleep_until(deadline);
+    let mut readable = std::pin::pin!(transport.readable());
+    poll_fn(|context| {
+        if let Poll::Ready(ready) = readable.as_mut().poll(context) {
+            return Poll::Ready(ready.map_err(|_| CloseReason::PeerGone));
+        }
+        if shard.phase() != Phase::Serving {
+            return Poll::Ready(Err(CloseReason::Drained));
+        }
+        std::pin::Pin::new(&mut silence).poll(context).map(|()| Err(CloseReason::Idle))
+    })
+    .await
+}
+
+/// Reads what the peer sent and answers it, until nothing is left to read.
+pub async fn converse<T: Transport>(transport: T, shard: Rc<Shard>) -> (T, Turn) {
+    let mut exchange = Exchange::open(&shard);
+    let turn = exchange.run(&transport).await;
+    exchange.close();
+    (transport, turn)
+}

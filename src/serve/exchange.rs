@@ -1,0 +1,364 @@
+//! One request after the other, and their answers in order: what a connection does while it works.
+//!
+//! Bytes are received into `input`; a request is read off it as soon as it is whole; its answer goes
+//! to `output`, which is sent when nothing more can be read off, or when enough has gathered. So a
+//! pipelined burst costs one receive and one send.
+//!
+//!     Head ──▶ (whole body there) ──▶ answer ─▶ Head
+//!       └────▶ Body ─▶ … bytes … ───▶ answer ─┘
+//!
+//! Spec: RFC 9112 §9.3 (pipelining, order), §9.6; RFC 9110 §10.1.1 (`Expect`). Limits: those of
+//! heads and bodies, `head_timeout`, `body_*`, `output_bytes_max`, `pipeline_requests_max`.
+//! Invariant: `used <= input.len()`; after an answer that closes nothing more is read.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::connection::{CloseReason, Turn};
+use super::reply::{self, Draft, ReplyPlan};
+use super::route::{self, HeadFields, Refusal, Route};
+use super::shard::{Phase, Shard, count};
+use super::transport::Transport;
+use super::wire::{self, Received};
+use crate::base::time::{Deadline, Now};
+use crate::controller::dispatch::{Envelope, Reaction, RunningCall};
+use crate::http::h1::body::{BodyDecoder, BodyError, Progress};
+use crate::http::h1::encode::{CONTINUE, HeadWriter};
+use crate::http::h1::head::{Decoded, FieldSlots, decode};
+use crate::http::head::{Expectation, Framing, Method, Persistence, RequestHead, Version};
+
+/// The working state of a connection.
+#[derive(Debug)]
+pub(super) struct Exchange<'s> {
+    pub(super) shard: &'s Shard,
+    /// What was received; up to `used` it is answered.
+    pub(super) input: Vec<u8>,
+    used: usize,
+    pub(super) output: Vec<u8>,
+    reading: Reading,
+    unsent_count: usize,
+}
+
+/// What the next bytes belong to.
+#[derive(Debug)]
+enum Reading {
+    /// A head, whose first byte came at this moment, if it did.
+    Head { since: Option<Now> },
+    /// The body of the head at the start of `input`.
+    Body { head_bytes: usize, decoder: BodyDecoder, since: Now },
+}
+
+/// What a look at the input came to.
+enum Step {
+    /// More bytes are needed.
+    Starved,
+    /// An answer was written; the connection goes on as it says.
+    Answered(Persistence),
+    /// A call began.
+    Calls(RunningCall, ReplyPlan),
+}
+
+impl<'s> Exchange<'s> {
+    pub(super) fn open(shard: &'s Shard) -> Self {
+        Self {
+            shard,
+            input: shard.buffers.take(),
+            used: 0,
+            output: shard.buffers.take(),
+            reading: Reading::Head { since: None },
+            unsent_count: 0,
+        }
+    }
+
+    pub(super) fn close(self) {
+        self.shard.buffers.give(self.input);
+        self.shard.buffers.give(self.output);
+    }
+
+    /// Reads and answers until nothing is left to read, or the connection ends.
+    pub(super) async fn run<T: Transport>(&mut self, transport: &T) -> Turn {
+        match self.converse(transport).await {
+            Ok(()) => Turn::Wait,
+            Err(CloseReason::Answered) => {
+                if wire::flush(transport, self.shard, &mut self.output).await.is_ok() {
+                    wire::linger(transport, self.shard).await;
+                }
+                Turn::Close(CloseReason::Answered)
+            }
+            Err(reason) => Turn::Close(reason),
+        }
+    }
+
+    async fn converse<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+        loop {
+            let persistence = match self.step() {
+                Step::Answered(persistence) => persistence,
+                Step::Calls(running, plan) => self.attend(transport, running, plan).await?,
+                Step::Starved => {
+                    self.send(transport).await?;
+                    if !self.receive(transport).await? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            if persistence == Persistence::Close {
+                return Err(CloseReason::Answered);
+            }
+            self.unsent_count += 1;
+            let limits = self.shard.limits();
+            if self.unsent_count >= limits.pipeline_requests_max
+                || self.output.len() >= limits.output_bytes_max
+            {
+                self.send(transport).await?;
+            }
+        }
+    }
+
+    pub(super) async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+        self.unsent_count = 0;
+        wire::flush(transport, self.shard, &mut self.output).await
+    }
+
+    /// Receives more of what is being read. `Ok(false)` when nothing is, and nothing is there.
+    async fn receive<T: Transport>(&mut self, transport: &T) -> Result<bool, CloseReason> {
+        self.drop_used();
+        loop {
+            match wire::receive(transport, self.shard, &mut self.input)? {
+                Received::Bytes(_) => return Ok(true),
+                Received::End if self.is_between_requests() => return Err(CloseReason::PeerEnded),
+                Received::End => return Err(self.give_up(400, "the request has no end")),
+                Received::Nothing if self.is_between_requests() => return Ok(false),
+                Received::Nothing => {}
+            }
+            let deadline = self.deadline();
+            if !wire::readable(transport, self.shard, deadline).await? {
+                return Err(self.give_up(408, "the request took too long"));
+            }
+        }
+    }
+
+    fn is_between_requests(&self) -> bool {
+        self.input.is_empty() && matches!(self.reading, Reading::Head { .. })
+    }
+
+    /// Forgets what is answered. What is left moves to the front.
+    fn drop_used(&mut self) {
+        if self.used > 0 {
+            self.input.drain(..self.used);
+            self.used = 0;
+        }
+    }
+
+    /// Until when the rest of what is being read must come.
+    fn deadline(&self) -> Deadline {
+        let limits = self.shard.limits();
+        match self.reading {
+            Reading::Head { since } => {
+                since.unwrap_or_else(|| self.shard.now()).after(limits.head_timeout)
+            }
+            Reading::Body { head_bytes, since, .. } => {
+                let received_bytes = (self.input.len().saturating_sub(head_bytes)) as u64;
+                let pace = limits.body_bytes_per_second_min.max(1);
+                let earned = Duration::from_millis(received_bytes.saturating_mul(1000) / pace);
+                since.after(earned.max(limits.body_grace).min(limits.body_timeout))
+            }
+        }
+    }
+
+    /// Reads one request off the input, if it is whole.
+    fn step(&mut self) -> Step {
+        match &mut self.reading {
+            Reading::Head { .. } => self.read_request(),
+            Reading::Body { decoder, .. } => match decoder.advance(&mut self.input) {
+                Ok(Progress::Incomplete) => Step::Starved,
+                Ok(Progress::Complete { body, next_start }) => self.read_body(body, next_start),
+                Err(error) => self.refuse_body(error),
+            },
+        }
+    }
+
+    /// Reads a request from its head on. Usually all of it is there, and nothing is copied.
+    fn read_request(&mut self) -> Step {
+        let bytes = &self.input[self.used..];
+        if bytes.is_empty() {
+            return Step::Starved;
+        }
+        let limits = self.shard.limits();
+        let mut slots = FieldSlots::new();
+        let (head, head_bytes) = match decode(bytes, &mut slots, &limits.head) {
+            Ok(Decoded::Head { head, used_bytes }) => (head, used_bytes),
+            Ok(Decoded::Incomplete) => {
+                self.note_first_byte();
+                return Step::Starved;
+            }
+            Err(error) => {
+                self.give_up(error.status(), &error.to_string());
+                return Step::Answered(Persistence::Close);
+            }
+        };
+        count(&self.shard.counters().requests);
+        let body = whole_body(head.framing, &bytes[head_bytes..], limits.body.body_bytes_max);
+        let step = match (route::admit(&head, self.shard), body) {
+            (Ok(route), Some(body)) => answer(self.shard, &head, route, body, &mut self.output),
+            (Ok(_), None) => {
+                let expects = head.expectation == Expectation::Continue;
+                let framing = head.framing;
+                return self.begin_body(framing, head_bytes, expects);
+            }
+            (Err(refusal), _) => {
+                Step::Answered(refuse(self.shard, &head, refusal, body, &mut self.output))
+            }
+        };
+        self.used += head_bytes + body.map_or(0, <[u8]>::len);
+        self.reading = Reading::Head { since: None };
+        step
+    }
+
+    fn note_first_byte(&mut self) {
+        if let Reading::Head { since: since @ None } = &mut self.reading {
+            *since = Some(self.shard.now());
+        }
+    }
+
+    /// Goes on with the body of the head at the start of the unread input.
+    fn begin_body(&mut self, framing: Framing, head_bytes: usize, expects: bool) -> Step {
+        self.drop_used();
+        match BodyDecoder::new(framing, head_bytes, &self.shard.limits().body) {
+            Ok(decoder) => {
+                if expects && self.input.len() == head_bytes {
+                    self.output.extend_from_slice(CONTINUE);
+                }
+                let since = self.shard.now();
+                self.reading = Reading::Body { head_bytes, decoder, since };
+                self.step() // Chunks may all be there already.
+            }
+            Err(error) => self.refuse_body(error),
+        }
+    }
+
+    /// Answers the request whose head stands at the start of the input and whose body is whole.
+    fn read_body(&mut self, body: Range<usize>, next_start: usize) -> Step {
+        let mut slots = FieldSlots::new();
+        let decoded = decode(&self.input, &mut slots, &self.shard.limits().head);
+        let Ok(Decoded::Head { head, .. }) = decoded else {
+            // The same bytes were a head when the body began.
+            debug_assert!(false, "a head changed while its body came");
+            self.give_up(400, "malformed request");
+            return Step::Answered(Persistence::Close);
+        };
+        let body = self.input.get(body).unwrap_or_default();
+        let step = match route::admit(&head, self.shard) {
+            Ok(route) => answer(self.shard, &head, route, body, &mut self.output),
+            Err(refusal) => {
+                Step::Answered(refuse(self.shard, &head, refusal, Some(body), &mut self.output))
+            }
+        };
+        self.used = next_start;
+        self.reading = Reading::Head { since: None };
+        step
+    }
+
+    fn refuse_body(&mut self, error: BodyError) -> Step {
+        self.give_up(error.status(), &error.to_string());
+        Step::Answered(Persistence::Close)
+    }
+
+    /// Writes the last answer of a connection whose next bytes nobody can make sense of.
+    fn give_up(&mut self, status: u16, reason: &str) -> CloseReason {
+        count(&self.shard.counters().refusals);
+        self.used = self.input.len();
+        let line = format!("{reason}\n");
+        reply::text(&mut self.output, status, &line, Version::Http11, Persistence::Close, true);
+        CloseReason::Answered
+    }
+}
+
+/// The body at the start of `rest`, if all of it is there and it is not too large.
+fn whole_body(framing: Framing, rest: &[u8], body_bytes_max: u64) -> Option<&[u8]> {
+    match framing {
+        Framing::None => Some(&[]),
+        Framing::Length(length) if length > body_bytes_max => None,
+        Framing::Length(length) => rest.get(..usize::try_from(length).ok()?),
+        Framing::Chunked => None,
+    }
+}
+
+/// Answers a request that was admitted and is whole, or begins the call that it asks for.
+fn answer(
+    shard: &Shard,
+    head: &RequestHead<'_>,
+    route: Route,
+    body: &[u8],
+    out: &mut Vec<u8>,
+) -> Step {
+    let persistence = persistence(shard, head);
+    let acceptance = match route {
+        Route::Message(acceptance) => acceptance,
+        Route::Probe { status, text } => {
+            let with_body = head.method != Method::Head;
+            reply::text(out, status, text, head.version, persistence, with_body);
+            return Step::Answered(persistence);
+        }
+        Route::Options => {
+            let mut answer = HeadWriter::new(out, 204);
+            answer.field("Allow", route::ENDPOINT_METHODS.as_bytes());
+            if let Some(grant) = shard.settings.origins.cors(head.origin) {
+                let requested = head.access_control_request_headers;
+                answer.lines(|out| grant.write_preflight(requested, out));
+            }
+            answer.finish(head.version, persistence);
+            return Step::Answered(persistence);
+        }
+    };
+    let plan = ReplyPlan { version: head.version, persistence, acceptance, cors: cors(shard, head) };
+    let draft = Draft::open(out, &plan);
+    let envelope = Envelope { fields: &HeadFields(head), stream: acceptance.prefers_stream() };
+    match shard.controller.receive(body, envelope, out) {
+        Reaction::Answered { status } => Step::Answered(draft.close(out, &plan, status)),
+        Reaction::Accepted => {
+            draft.discard(out);
+            reply::accepted(out, &plan);
+            Step::Answered(persistence)
+        }
+        Reaction::Calls(running) => {
+            draft.discard(out);
+            count(&shard.counters().calls);
+            Step::Calls(running, plan)
+        }
+    }
+}
+
+/// Writes a refusal. A request whose body is not there ends its connection (RFC 9112 §9.3).
+fn refuse(
+    shard: &Shard,
+    head: &RequestHead<'_>,
+    refusal: Refusal,
+    body: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Persistence {
+    count(&shard.counters().refusals);
+    let persistence =
+        if body.is_some() { persistence(shard, head) } else { Persistence::Close };
+    // An origin that may not call may not read why either.
+    let cors = if refusal.status == 403 { Vec::new() } else { cors(shard, head) };
+    let with_body = head.method != Method::Head;
+    reply::refusal(out, refusal, &cors, head.version, persistence, with_body);
+    persistence
+}
+
+/// What becomes of the connection: what the client wishes, unless the server is about to end.
+fn persistence(shard: &Shard, head: &RequestHead<'_>) -> Persistence {
+    match shard.phase() {
+        Phase::Serving => head.persistence,
+        Phase::Draining | Phase::Cancelling => Persistence::Close,
+    }
+}
+
+fn cors(shard: &Shard, head: &RequestHead<'_>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    if let Some(grant) = shard.settings.origins.cors(head.origin) {
+        grant.write(&mut lines);
+    }
+    lines
+}

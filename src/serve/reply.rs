@@ -1,0 +1,162 @@
+//! Answers as HTTP: one document, a stream, or a refusal.
+//!
+//! A document is drafted: its head is written as if all went well, the body behind it, and the
+//! length filled in, so that the usual answer is written once and copied never. An answer that
+//! turns out otherwise is taken apart and written anew, which is rare.
+//! Spec: RFC 9112 §6, MCP 2025-11-25 transports "Sending Messages to the Server".
+
+use super::route::Refusal;
+use crate::handler::frames::frame;
+use crate::http::h1::encode::{HeadWriter, LengthSlot, StreamCoding, empty};
+use crate::http::head::{Persistence, Version};
+use crate::http::negotiate::{Acceptance, StreamFormat};
+use crate::jsonrpc::encode;
+use crate::mcp::error;
+
+/// What an answer needs to know about its request, once the head is gone.
+#[derive(Clone, Debug)]
+pub(super) struct ReplyPlan {
+    pub(super) version: Version,
+    pub(super) persistence: Persistence,
+    pub(super) acceptance: Acceptance,
+    /// The lines that let a web page read the answer; empty for everybody else.
+    pub(super) cors: Vec<u8>,
+}
+
+/// A document whose body is being written.
+#[derive(Debug)]
+#[must_use = "a draft is closed or discarded"]
+pub(super) struct Draft {
+    head_start: usize,
+    slot: LengthSlot,
+}
+
+impl Draft {
+    pub(super) fn open(out: &mut Vec<u8>, plan: &ReplyPlan) -> Self {
+        let head_start = out.len();
+        let mut head = HeadWriter::json(out);
+        head.lines(|out| out.extend_from_slice(&plan.cors));
+        Self { head_start, slot: head.finish_length_later(plan.version, plan.persistence) }
+    }
+
+    /// Ends the document that `out` holds. Returns what becomes of the connection.
+    pub(super) fn close(self, out: &mut Vec<u8>, plan: &ReplyPlan, status: u16) -> Persistence {
+        if status == 200 && plan.acceptance.json_acceptable() {
+            self.slot.fill(out);
+            return plan.persistence;
+        }
+        let body = out.split_off(self.slot.body_start());
+        out.truncate(self.head_start);
+        // An error's status tells more than its media type, so errors are JSON for everybody.
+        match plan.acceptance.prefers_stream() {
+            Some(format) if status == 200 => {
+                let coding = open_stream(out, plan, format);
+                coding.part(out, |out| frame(out, format, |out| out.extend_from_slice(&body)));
+                coding.end(out);
+                persistence_after(coding, plan)
+            }
+            _ => {
+                let mut head = HeadWriter::new(out, status);
+                head.field("Content-Type", b"application/json");
+                head.lines(|out| out.extend_from_slice(&plan.cors));
+                head.finish_length(body.len() as u64, plan.version, plan.persistence);
+                out.extend_from_slice(&body);
+                plan.persistence
+            }
+        }
+    }
+
+    /// Takes the head back: there is nothing to answer, or not yet.
+    pub(super) fn discard(self, out: &mut Vec<u8>) {
+        out.truncate(self.head_start);
+    }
+}
+
+/// Writes the answer to a notification: taken, and that is all.
+pub(super) fn accepted(out: &mut Vec<u8>, plan: &ReplyPlan) {
+    if plan.cors.is_empty() {
+        empty(out, 202, plan.version, plan.persistence);
+        return;
+    }
+    let mut head = HeadWriter::new(out, 202);
+    head.lines(|out| out.extend_from_slice(&plan.cors));
+    head.finish_length(0, plan.version, plan.persistence);
+}
+
+/// Writes the head of a stream.
+pub(super) fn open_stream(
+    out: &mut Vec<u8>,
+    plan: &ReplyPlan,
+    format: StreamFormat,
+) -> StreamCoding {
+    let mut head = match format {
+        StreamFormat::Sse => HeadWriter::event_stream(out),
+        StreamFormat::Ndjson => HeadWriter::ndjson(out),
+    };
+    head.lines(|out| out.extend_from_slice(&plan.cors));
+    head.finish_stream(plan.version, plan.persistence)
+}
+
+/// Writes the head of a document whose length is not known yet, because its body is not.
+pub(super) fn open_document(out: &mut Vec<u8>, plan: &ReplyPlan) -> StreamCoding {
+    let mut head = HeadWriter::json(out);
+    head.lines(|out| out.extend_from_slice(&plan.cors));
+    head.finish_stream(plan.version, plan.persistence)
+}
+
+/// What becomes of the connection after a stream.
+pub(super) fn persistence_after(coding: StreamCoding, plan: &ReplyPlan) -> Persistence {
+    match coding {
+        StreamCoding::Chunked => plan.persistence,
+        StreamCoding::UntilClose => Persistence::Close,
+    }
+}
+
+/// Writes a refusal: as a JSON-RPC error from the endpoint, as a line of text from anywhere else.
+pub(super) fn refusal(
+    out: &mut Vec<u8>,
+    refusal: Refusal,
+    cors: &[u8],
+    version: Version,
+    persistence: Persistence,
+    with_body: bool,
+) {
+    let (content_type, body) = if refusal.by_endpoint {
+        let mut body = Vec::new();
+        encode::error(&mut body, None, &error::invalid_request(refusal.reason));
+        ("application/json", body)
+    } else {
+        ("text/plain; charset=utf-8", format!("{}\n", refusal.reason).into_bytes())
+    };
+    let mut head = HeadWriter::new(out, refusal.status);
+    head.field("Content-Type", content_type.as_bytes());
+    if let Some(allow) = refusal.allow {
+        head.field("Allow", allow.as_bytes());
+    }
+    if refusal.status == 503 {
+        head.number("Retry-After", 1);
+    }
+    head.lines(|out| out.extend_from_slice(cors));
+    head.finish_length(body.len() as u64, version, persistence);
+    if with_body {
+        out.extend_from_slice(&body);
+    }
+}
+
+/// Writes a line of text.
+pub(super) fn text(
+    out: &mut Vec<u8>,
+    status: u16,
+    text: &str,
+    version: Version,
+    persistence: Persistence,
+    with_body: bool,
+) {
+    let mut head = HeadWriter::new(out, status);
+    head.field("Content-Type", b"text/plain; charset=utf-8");
+    head.field("Cache-Control", b"no-store");
+    head.finish_length(text.len() as u64, version, persistence);
+    if with_body {
+        out.extend_from_slice(text.as_bytes());
+    }
+}

@@ -1,0 +1,149 @@
+//! The state of one core: what its connections share. No I/O.
+//!
+//! Invariant: nothing here is shared with another core, and no borrow of it outlives a turn of the
+//! loop.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::limits::ServeLimits;
+use crate::base::clock::Clock;
+use crate::base::pool::BufferPool;
+use crate::base::time::{Deadline, Now};
+use crate::controller::catalogue::Catalogue;
+use crate::controller::dispatch::Controller;
+use crate::handler::call::Services;
+use crate::http::origin::{HostPolicy, OriginPolicy};
+
+/// What every core is told alike.
+#[derive(Clone, Debug)]
+pub struct ServeSettings {
+    /// The path of the MCP endpoint. Default `/mcp`.
+    pub path: String,
+    /// Which web pages may call.
+    pub origins: OriginPolicy,
+    /// Under which names this server may be called.
+    pub hosts: HostPolicy,
+    /// What a connection may cost.
+    pub limits: ServeLimits,
+}
+
+/// How far the end of the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not in sight.
+    Serving,
+    /// Running calls go on; nothing new is taken.
+    Draining,
+    /// Running calls are cancelled.
+    Cancelling,
+}
+
+/// What happened on a core, counted.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests whose head was complete.
+    pub requests: Cell<u64>,
+    /// Requests refused before their body was looked at.
+    pub refusals: Cell<u64>,
+    /// Tool calls begun.
+    pub calls: Cell<u64>,
+    /// Tool calls cancelled: by a cut, their deadline, or a drain.
+    pub cancelled_calls: Cell<u64>,
+    /// Handlers that panicked.
+    pub panics: Cell<u64>,
+    /// Notifications that found no room.
+    pub dropped_frames: Cell<u64>,
+}
+
+/// One core's share of the server.
+#[derive(Debug)]
+pub struct Shard {
+    pub(super) settings: Arc<ServeSettings>,
+    pub(super) controller: Controller,
+    pub(super) buffers: BufferPool,
+    /// Where bytes are received before they are anybody's.
+    pub(super) scratch: RefCell<Box<[u8]>>,
+    clock: Rc<dyn Clock>,
+    phase: Cell<Phase>,
+    counters: Counters,
+}
+
+/// What one receive takes at most.
+const RECEIVE_BYTES_MAX: usize = 64 * 1024;
+const KEPT_BUFFERS_MAX: usize = 256;
+const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+impl Shard {
+    /// The shard of a core.
+    #[must_use]
+    pub fn new(
+        settings: Arc<ServeSettings>,
+        catalogue: Arc<Catalogue>,
+        services: Services,
+    ) -> Rc<Self> {
+        let clock = services.clock.clone();
+        let limits = &settings.limits;
+        let controller = Controller::new(
+            catalogue,
+            services,
+            limits.json.clone(),
+            limits.stream_buffer_bytes_max,
+        );
+        Rc::new(Self {
+            controller,
+            buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
+            scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
+            clock,
+            phase: Cell::new(Phase::Serving),
+            counters: Counters::default(),
+            settings,
+        })
+    }
+
+    /// What a connection may cost.
+    #[must_use]
+    pub fn limits(&self) -> &ServeLimits {
+        &self.settings.limits
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How far the end is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Takes nothing new: connections that wait are closed, answers say that theirs will be.
+    /// Returns the moment at which [`cancel`](Self::cancel) is due.
+    pub fn drain(&self) -> Deadline {
+        self.phase.set(Phase::Draining);
+        self.clock.timers().wake_all();
+        self.now().after(self.limits().drain_timeout)
+    }
+
+    /// Cancels what still runs. Each call is answered with an error.
+    pub fn cancel(&self) {
+        self.phase.set(Phase::Cancelling);
+        self.clock.timers().wake_all();
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+}
+
+/// Adds one to a counter.
+pub(super) fn count(counter: &Cell<u64>) {
+    counter.set(counter.get().wrapping_add(1));
+}
