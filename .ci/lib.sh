@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by the scripts beside it: folders, the node that the suites need, a server to test.
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -33,7 +34,8 @@ everything() {
         echo "$EVERYTHING"
         return
     fi
-    cargo build --quiet --release --locked --example everything --manifest-path "$repository/Cargo.toml" >&2
+    cargo build --quiet --release --locked --example everything --manifest-path "$repository/Cargo.toml" >&2 ||
+        fail "examples/everything does not build"
     echo "${CARGO_TARGET_DIR:-$repository/target}/release/examples/everything"
 }
 
