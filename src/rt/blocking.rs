@@ -1,6 +1,7 @@
 //! Threads for work that blocks: `BlockingPool`, one for each process.
 //!
-//! In: closures. Out: `Completion`, a future under any executor. Limits: `threads_max`, `queue_max`.
+//! In: closures. Out: `Completion`, a future under any executor.
+//! Limits: `threads_max`, `queue_max`.
 //! Threads start when a job finds none idle, and end after ten seconds without one.
 //! Invariant: `threads <= threads_max`, `queue.len() <= queue_max`; a queued job has a thread that
 //! will come to it, because a thread ends only when it finds the queue empty.

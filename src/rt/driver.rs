@@ -5,9 +5,9 @@
 //! The flags COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER need Linux 6.0; an older kernel answers
 //! EINVAL and gets a ring without flags. DEFER_TASKRUN is not used: monoio submits without asking
 //! for events, so deferred work would starve while the run queue is not empty.
-//! Invariant: a runtime that ran is never dropped. Its ring may still hold operations, and wakers on
-//! other threads may hold its tasks; dropping it would free them under the kernel or on the wrong
-//! thread. A process ends after its drain, so the leak is bounded by the number of workers.
+//! Invariant: a runtime that ran is never dropped. Its ring may still hold operations, and wakers
+//! on other threads may hold its tasks; dropping it would free them under the kernel or on the
+//! wrong thread. A process ends after its drain, so the leak is bounded by the number of workers.
 
 use std::fmt;
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! Listening sockets: bound before any worker starts, so that a taken address is a start error.
 //!
-//! In: `ListenAddress`es. Out: for each worker a descriptor of each address, and the real addresses.
+//! In: `ListenAddress`es. Out: a descriptor of each address for each worker; the real addresses.
 //! TCP: a socket for each worker, spread by SO_REUSEPORT. The first one is bound and listens
 //! without that option, which the kernel refuses when anyone else listens there, even another
 //! process of the same user; only then is it opened to its siblings. Unix: one socket, shared.

@@ -1,10 +1,10 @@
 //! Level 6: the only folder that knows the runtime, system calls, threads and clocks.
 //!
 //! Reading order: `server` (start, wait, drain), `settings`, `worker` (a thread and its seat),
-//! `acceptor` (connections come in), `gate` (and are counted), `socket` (what they are), `readiness`
-//! (how all of them wait), `listener` and `address` (where they come to), `driver` (io_uring or
-//! epoll), `clock` and `ticker` (time), `mailbox` (mail between threads), `blocking` (work that
-//! blocks), `affinity`, `limits`, `signal`.
+//! `acceptor` (connections come in), `gate` (and are counted), `socket` (what they are),
+//! `readiness` (how all of them wait), `listener` and `address` (where they come to), `driver`
+//! (io_uring or epoll), `clock` and `ticker` (time), `mailbox` (mail between threads), `blocking`
+//! (work that blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
 pub mod acceptor;

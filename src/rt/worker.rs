@@ -2,8 +2,8 @@
 //!
 //! Planned ─▶ built (driver and listeners stand, reported to the supervisor) ─▶ running, once the
 //! supervisor let it go ─▶ draining, after `WorkerMail::Drain` ─▶ ended, when the entry returned.
-//! Invariant: a worker's panic aborts the process. Its shard would be half changed, and nothing that
-//! waits for it would ever hear; what may panic by itself, a handler, is caught where it is called.
+//! Invariant: a worker's panic aborts the process. Its shard would be half changed, and nothing
+//! that waits for it would ever hear; what may panic by itself, a handler, is caught at its call.
 
 use std::future::Future;
 use std::io;
