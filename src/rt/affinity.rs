@@ -40,6 +40,14 @@ pub enum AffinityError {
     },
 }
 
+impl CpuListError {
+    /// Whose fault it is: the configuration's.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault::Local
+    }
+}
+
 impl AffinityError {
     /// Whose fault it is: the configuration's.
     #[must_use]

@@ -45,6 +45,14 @@ pub struct IoChoiceError {
     pub value: String,
 }
 
+impl IoChoiceError {
+    /// Whose fault it is: the configuration's.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault::Local
+    }
+}
+
 impl FromStr for IoChoice {
     type Err = IoChoiceError;
 
