@@ -9,5 +9,7 @@ pub mod authority;
 pub mod field;
 pub mod h1;
 pub mod head;
+pub mod ndjson;
 pub mod negotiate;
 pub mod origin;
+pub mod sse;

@@ -319,7 +319,7 @@ impl MessageFields {
 }
 
 /// `1*DIGIT` that fits 64 bits (RFC 9110 §8.6).
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+pub(in crate::http) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
