@@ -3,6 +3,8 @@
 pub mod base;
 pub mod client;
 pub mod controller;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handler;
 pub mod http;
 pub mod jsonrpc;
