@@ -19,7 +19,7 @@ use crate::http::sse::{SseDecoder, SseLimits};
 
 /// Every decoder: its name, which is also that of its corpus, and its check of one input cut in one
 /// way.
-pub const DECODERS: &[(&str, fn(&[u8], Cuts<'_>))] = &[
+pub const DECODERS: &[(&str, Check)] = &[
     ("accept", check_accept),
     ("chunked", check_chunked),
     ("head", check_head),
@@ -28,6 +28,9 @@ pub const DECODERS: &[(&str, fn(&[u8], Cuts<'_>))] = &[
     ("response", check_response),
     ("sse", check_sse),
 ];
+
+/// Asserts that a decoder answers alike to an input whole and cut; panics if not.
+pub type Check = fn(&[u8], Cuts<'_>);
 
 /// Request heads.
 pub fn head(data: &[u8]) {
@@ -103,7 +106,7 @@ pub fn split(data: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at_checked(usize::from(count & 7)).unwrap_or((&[], rest))
 }
 
-fn run(data: &[u8], check: fn(&[u8], Cuts<'_>)) {
+fn run(data: &[u8], check: Check) {
     let (lengths, input) = split(data);
     check(input, Cuts::Lengths(lengths));
 }

@@ -115,8 +115,11 @@ pub struct SseDecoder {
     after_carriage_return: bool,
     before_first_line: bool,
     event: Vec<u8>,
-    data: Option<Vec<u8>>,
-    id: Option<Vec<u8>>,
+    data: Vec<u8>,
+    /// `data` is empty unless a line of it came, but an event may well have empty data.
+    has_data: bool,
+    id: Vec<u8>,
+    has_id: bool,
     retry: Option<Duration>,
     last_event_id: Vec<u8>,
     last_retry: Option<Duration>,
@@ -134,8 +137,10 @@ impl SseDecoder {
             after_carriage_return: false,
             before_first_line: true,
             event: Vec::new(),
-            data: None,
-            id: None,
+            data: Vec::new(),
+            has_data: false,
+            id: Vec::new(),
+            has_id: false,
             retry: None,
             last_event_id: Vec::new(),
             last_retry: None,
@@ -161,8 +166,8 @@ impl SseDecoder {
                 self.dispatched = true;
                 return Ok(Some(Event {
                     event: &self.event,
-                    id: self.id.as_deref(),
-                    data: self.data.as_deref().unwrap_or_default(),
+                    id: self.has_id.then_some(&self.id),
+                    data: &self.data,
                     retry: self.retry,
                 }));
             }
@@ -217,20 +222,20 @@ impl SseDecoder {
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
             b"event" => value.clone_into(&mut self.event),
-            b"data" => match &mut self.data {
-                Some(data) => {
-                    data.push(b'\n');
-                    data.extend_from_slice(value);
+            b"data" => {
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.data.push(b'\n');
                 }
-                None => self.data = Some(value.to_vec()),
-            },
-            b"id" if !value.contains(&0) => self.id = Some(value.to_vec()),
+                self.data.extend_from_slice(value);
+            }
+            b"id" if !value.contains(&0) => {
+                value.clone_into(&mut self.id);
+                self.has_id = true;
+            }
             b"retry" => self.take_retry(value),
             _ => {}
         }
-        let held_bytes = self.event.len()
-            + self.data.as_ref().map_or(0, Vec::len)
-            + self.id.as_ref().map_or(0, Vec::len);
+        let held_bytes = self.event.len() + self.data.len() + self.id.len();
         let limit_bytes = self.limits.event_bytes_max;
         if held_bytes > limit_bytes {
             Err(SseError::EventTooLong { limit_bytes })
@@ -248,22 +253,24 @@ impl SseDecoder {
 
     /// At an empty line: whether there is an event to give out.
     fn end_event(&mut self) -> bool {
-        if let Some(id) = &self.id {
-            self.last_event_id.clone_from(id);
+        if self.has_id {
+            self.last_event_id.clone_from(&self.id);
         }
-        if self.data.is_none() {
+        if !self.has_data {
             // No event, but what was said about reconnecting holds.
             let retry = self.retry;
             self.reset();
             self.retry = retry;
         }
-        self.data.is_some()
+        self.has_data
     }
 
     fn reset(&mut self) {
         self.event.clear();
-        self.data = None;
-        self.id = None;
+        self.data.clear();
+        self.has_data = false;
+        self.id.clear();
+        self.has_id = false;
         self.retry = None;
         self.dispatched = false;
     }

@@ -4,15 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The body and the bytes after the message; `None` while it is incomplete.
+type Outcome = Result<Option<(Vec<u8>, Vec<u8>)>, BodyError>;
+
 const PREFIX: &[u8] = b"head";
 
-/// Decodes `input` in pieces that end at `cuts`, behind a head. What comes back: the body and the
-/// bytes after the message, `None` while incomplete.
-fn decode_cut(
-    input: &[u8],
-    cuts: impl IntoIterator<Item = usize>,
-    limits: &BodyLimits,
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, BodyError> {
+/// Decodes `input` in pieces that end at `cuts`, behind a head.
+fn decode_cut(input: &[u8], cuts: impl IntoIterator<Item = usize>, limits: &BodyLimits) -> Outcome {
     let mut bytes = PREFIX.to_vec();
     let mut decoder = ChunkedDecoder::new(bytes.len(), limits);
     let mut start = 0;
@@ -31,7 +29,7 @@ fn decode_cut(
 }
 
 /// The outcome of `input`, which must not depend on where it is cut.
-fn outcome(input: &[u8], limits: &BodyLimits) -> Result<Option<(Vec<u8>, Vec<u8>)>, BodyError> {
+fn outcome(input: &[u8], limits: &BodyLimits) -> Outcome {
     let whole = decode_cut(input, [], limits);
     for cut in 0..input.len() {
         assert_eq!(decode_cut(input, [cut], limits), whole, "cut at {cut}");
