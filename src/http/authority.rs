@@ -20,22 +20,21 @@ impl<'b> Authority<'b> {
     /// Reads `host [ ":" port ]`. `None` when it is anything else.
     #[must_use]
     pub fn parse(bytes: &'b [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let host_end = match text.find(']') {
-            Some(bracket) => bracket + 1,
-            None => text.find(':').unwrap_or(text.len()),
+        let host_bytes = match bytes.first()? {
+            b'[' => bytes.iter().position(|&byte| byte == b']')? + 1,
+            _ => reg_name_bytes(bytes)?,
         };
-        let (host, port) = text.split_at_checked(host_end)?;
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => None,
-            None => return None,
-            Some("") => None,
-            Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
-            }
-            Some(_) => return None,
+        let (host, rest) = bytes.split_at_checked(host_bytes)?;
+        let port = match rest {
+            [] | [b':'] => None,
+            [b':', digits @ ..] => Some(port(digits)?),
+            _ => return None,
         };
-        is_host(host).then_some(Self { host, port })
+        let host = std::str::from_utf8(host).ok().filter(|host| !host.is_empty())?;
+        if host.starts_with('[') {
+            bracketed(host)?.parse::<Ipv6Addr>().ok()?;
+        }
+        Some(Self { host, port })
     }
 
     /// The host in the form in which hosts are compared.
@@ -99,31 +98,43 @@ fn bracketed(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
 }
 
-fn is_host(host: &str) -> bool {
-    match bracketed(host) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && is_reg_name(host.as_bytes()),
+/// Digits, of which there may be leading zeros, up to 65535.
+fn port(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0u16, |port, &digit| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        port.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+/// How many bytes at the start of `bytes` are a `reg-name`: unreserved, sub-delims, and whole percent
+/// triplets (RFC 3986 §3.2.2). `None` when a percent sign begins no triplet.
+fn reg_name_bytes(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    loop {
+        let plain_bytes = rest.iter().take_while(|&&byte| PLAIN[usize::from(byte)]).count();
+        rest = rest.get(plain_bytes..)?;
+        match rest {
+            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = tail;
+            }
+            [b'%', ..] => return None,
+            _ => return Some(bytes.len() - rest.len()),
+        }
     }
 }
 
-/// `reg-name`, RFC 3986 §3.2.2: unreserved, sub-delims, and whole percent triplets.
-fn is_reg_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    loop {
-        rest = match rest {
-            [] => return true,
-            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                tail
-            }
-            [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~', tail @ ..]
-            | [
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=',
-                tail @ ..,
-            ] => tail,
-            _ => return false,
-        };
+/// The bytes of a `reg-name` that stand for themselves.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let allowed = b"-._~!$&'()*+,;=0123456789\
+        abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut index = 0;
+    while index < allowed.len() {
+        plain[allowed[index] as usize] = true;
+        index += 1;
     }
-}
+    plain
+};
 
 #[cfg(test)]
 mod tests {

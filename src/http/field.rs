@@ -103,26 +103,50 @@ impl Known {
     }
 }
 
-/// The known field of this name, whatever its case (RFC 9110 §5.1).
+/// The known field of this name, a token, whatever its case (RFC 9110 §5.1).
 #[must_use]
+#[inline]
 pub fn classify(name: &str) -> Option<Known> {
-    let candidates: &[Known] = match name.len() {
-        4 => &[Known::Host],
-        6 => &[Known::Accept, Known::Origin, Known::Expect],
-        8 => &[Known::McpName, Known::Location],
-        10 => &[Known::Connection, Known::McpMethod],
-        11 => &[Known::RetryAfter],
-        12 => &[Known::ContentType],
-        13 => &[Known::Authorization, Known::LastEventId],
-        14 => &[Known::ContentLength, Known::McpSessionId],
-        16 => &[Known::ContentEncoding, Known::WwwAuthenticate],
-        17 => &[Known::TransferEncoding],
-        20 => &[Known::McpProtocolVersion],
-        29 => &[Known::AccessControlRequestMethod],
-        30 => &[Known::AccessControlRequestHeaders],
-        _ => &[],
+    let name = name.as_bytes();
+    let (known, same) = match (name.len(), name.first().map(|first| first | 0x20)) {
+        (4, Some(b'h')) => (Known::Host, is(name, b"host")),
+        (6, Some(b'a')) => (Known::Accept, is(name, b"accept")),
+        (6, Some(b'e')) => (Known::Expect, is(name, b"expect")),
+        (6, Some(b'o')) => (Known::Origin, is(name, b"origin")),
+        (8, Some(b'l')) => (Known::Location, is(name, b"location")),
+        (8, Some(b'm')) => (Known::McpName, is(name, b"mcp-name")),
+        (10, Some(b'c')) => (Known::Connection, is(name, b"connection")),
+        (10, Some(b'm')) => (Known::McpMethod, is(name, b"mcp-method")),
+        (11, Some(b'r')) => (Known::RetryAfter, is(name, b"retry-after")),
+        (12, Some(b'c')) => (Known::ContentType, is(name, b"content-type")),
+        (13, Some(b'a')) => (Known::Authorization, is(name, b"authorization")),
+        (13, Some(b'l')) => (Known::LastEventId, is(name, b"last-event-id")),
+        (14, Some(b'c')) => (Known::ContentLength, is(name, b"content-length")),
+        (14, Some(b'm')) => (Known::McpSessionId, is(name, b"mcp-session-id")),
+        (16, Some(b'c')) => (Known::ContentEncoding, is(name, b"content-encoding")),
+        (16, Some(b'w')) => (Known::WwwAuthenticate, is(name, b"www-authenticate")),
+        (17, Some(b't')) => (Known::TransferEncoding, is(name, b"transfer-encoding")),
+        (20, Some(b'm')) => (Known::McpProtocolVersion, is(name, b"mcp-protocol-version")),
+        (29, Some(b'a')) => {
+            (Known::AccessControlRequestMethod, is(name, b"access-control-request-method"))
+        }
+        (30, Some(b'a')) => {
+            (Known::AccessControlRequestHeaders, is(name, b"access-control-request-headers"))
+        }
+        _ => return None,
     };
-    candidates.iter().copied().find(|known| name.eq_ignore_ascii_case(known.name()))
+    same.then_some(known)
+}
+
+/// Whether a token is this name, given in lower case. All its bytes are compared at once: of the
+/// bytes of a token, only a letter becomes a letter when its bit for the case is set, and only a
+/// hyphen a hyphen.
+#[inline]
+fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    name.first_chunk::<N>().is_some_and(|name| {
+        name.iter().zip(lower).fold(0, |unlike, (byte, lower)| unlike | ((byte | 0x20) ^ lower))
+            == 0
+    })
 }
 
 /// One field as it was sent.
@@ -136,6 +160,7 @@ pub struct Field<'b> {
 
 /// Whether `byte` may stand in a token (`tchar`, RFC 9110 §5.6.2).
 #[must_use]
+#[inline]
 pub const fn is_tchar(byte: u8) -> bool {
     matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`'

@@ -67,6 +67,17 @@ impl Acceptance {
     /// Reads the lines of `Accept`; none means that the field is absent.
     #[must_use]
     pub fn parse<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut lines = lines.into_iter();
+        let (first, second) = (lines.next(), lines.next());
+        // What MCP tells clients to send is worth not reading anew with each request. It means what
+        // no field at all means.
+        if first == Some(USUAL_LINE) && second.is_none() {
+            return Self::ANYTHING;
+        }
+        Self::parse_lines(first.into_iter().chain(second).chain(lines))
+    }
+
+    fn parse_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut ranks = Ranks::default();
         let mut sound_count = 0usize;
         for line in lines {
@@ -106,6 +117,9 @@ impl Acceptance {
         !self.json_acceptable() && self.prefers_stream().is_none()
     }
 }
+
+/// MCP basic/transports, Sending Messages to the Server.
+const USUAL_LINE: &[u8] = b"application/json, text/event-stream";
 
 /// What a media range covers; the order is that of precedence (RFC 9110 §12.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

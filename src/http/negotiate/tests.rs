@@ -105,3 +105,10 @@ fn nothing_is_acceptable_only_when_all_three_are_excluded() {
     assert!(!parse("*/*;q=0, application/x-ndjson").nothing_acceptable());
     assert!(!parse("application/json;q=0.001").nothing_acceptable());
 }
+
+#[test]
+fn the_usual_line_means_what_reading_it_gives() {
+    assert_eq!(Acceptance::parse([USUAL_LINE]), Acceptance::parse_lines([USUAL_LINE].into_iter()));
+    let more = [USUAL_LINE, b"application/x-ndjson"];
+    assert!(Acceptance::parse(more).ndjson.is_acceptable());
+}

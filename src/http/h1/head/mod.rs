@@ -103,6 +103,7 @@ pub enum Decoded<'b> {
 ///
 /// # Errors
 /// `HeadError`; the end of the request is then unknown, so nothing after it may be read.
+#[inline]
 pub fn decode<'h, 'b: 'h>(
     input: &'b [u8],
     slots: &'h mut FieldSlots<'b>,
@@ -142,6 +143,7 @@ pub fn decode<'h, 'b: 'h>(
 pub const FIELDS_MAX: usize = 100;
 
 /// Collects the known fields in one pass and judges them.
+#[inline]
 fn collect<'h>(
     method: Method,
     version: Version,
@@ -182,6 +184,7 @@ fn collect<'h>(
     Ok(head)
 }
 
+#[inline]
 fn empty_head<'h>(
     method: Method,
     version: Version,
@@ -215,6 +218,7 @@ fn empty_head<'h>(
 }
 
 /// Puts the value of a field that has one value where it belongs.
+#[inline]
 fn take_single<'h>(
     head: &mut RequestHead<'h>,
     field: Known,
