@@ -63,6 +63,8 @@ fn events_are_read_as_the_specification_says() {
     for (input, wanted) in [
         ("data: a\n\n", vec!["a"]),
         ("data:a\r\rdata:b\r\n\r\n", vec!["a", "b"]),
+        ("data: a\r\ndata: b\r\n\r\n", vec!["a\nb"]),
+        ("data: a\rdata: b\r\r\n\ndata: c\r\n\n", vec!["a\nb", "c"]),
         ("data:  a\n\n", vec![" a"]),
         ("data: a\ndata\ndata:b\n\n", vec!["a\n\nb"]),
         ("data\n\n", vec![""]),

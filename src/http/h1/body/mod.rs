@@ -6,7 +6,9 @@
 //! Invariant: `body_start <= body end <= bytes.len()`; what follows the body end is not yet decoded.
 //! Each call moves each byte at most once, and looks again at no more than one incomplete line.
 //!
-//!     Size ─▶ Data ─▶ DataEnd ─▶ Size … Size(0) ─▶ Trailers ─▶ Done
+//! ```text
+//! Size ─▶ Data ─▶ DataEnd ─▶ Size … Size(0) ─▶ Trailers ─▶ Done
+//! ```
 
 use std::ops::Range;
 
@@ -301,7 +303,9 @@ impl ChunkedDecoder {
             return Step::Starved;
         }
         let count = usize::try_from(left_bytes).map_or(there, |left_bytes| left_bytes.min(there));
-        bytes.copy_within(read..read + count, self.body.end);
+        if read != self.body.end {
+            bytes.copy_within(read..read + count, self.body.end);
+        }
         self.body.end += count;
         self.state = match left_bytes - count as u64 {
             0 => State::DataEnd,
