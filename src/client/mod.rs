@@ -11,3 +11,5 @@
 pub mod endpoint;
 pub mod era;
 pub mod message;
+pub mod mirror;
+pub mod request;
