@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use crate::http::field::is_token;
+
 const ANNOTATION: &str = "x-mcp-header";
 const ENCODED_PREFIX: &str = "=?base64?";
 const ENCODED_SUFFIX: &str = "?=";
@@ -159,7 +161,7 @@ impl Walk<'_> {
 
     fn annotation(&mut self, token: &Value, kind: Option<&Value>) -> Result<(), MirrorError> {
         let at = || self.path.join("/");
-        let Some(token) = token.as_str().filter(|token| is_token(token)) else {
+        let Some(token) = token.as_str().filter(|token| is_token(token.as_bytes())) else {
             return Err(MirrorError::Token { at: at() });
         };
         if !self.reachable {
@@ -186,12 +188,6 @@ fn is_scalar(kind: &Value) -> bool {
         }
         _ => false,
     }
-}
-
-/// RFC 9110 §5.6.2.
-pub(crate) fn is_token(text: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_tchar)
 }
 
 #[cfg(test)]

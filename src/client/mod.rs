@@ -1,15 +1,30 @@
 //! Level 3: a client for any server of either era, over `http://`.
 //!
-//! Reading order: `session` (`Client`, the story), `era` (which era to speak), `request` and
-//! `mirror` (what is sent), `message` and `answer` (what comes back), `endpoint`, `connection` (the
-//! socket), `error`.
+//! Reading order: `session` (`Client`, the story), `exchange` (one message and its answer), `era`
+//! (which era to speak), `request` and `mirror` (what is sent), `answer` and `message` (what comes
+//! back), `tools` (what it means), `connection` (the socket), `endpoint`, `options`, `error`.
 //! The protocol parts take and give values; only `connection` does I/O, blocking, since its user is
 //! a command line.
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod answer;
+pub mod connection;
 pub mod endpoint;
 pub mod era;
+pub mod error;
+mod exchange;
 pub mod message;
 pub mod mirror;
+pub mod options;
 pub mod request;
+pub mod session;
+pub mod tools;
+
+pub use error::ClientError;
+pub use session::Client;
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;

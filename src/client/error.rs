@@ -1,0 +1,176 @@
+//! What goes wrong between a client and a server: what happened, where, and what to do about it.
+//!
+//! Display names the server and the failure; [`ClientError::fix`] names the way out where there is
+//! one. Values of arguments and of sent fields appear in neither.
+
+use std::time::Duration;
+
+use crate::base::fault::Fault;
+use crate::client::answer::AnswerError;
+use crate::client::connection::ConnectionError;
+use crate::client::endpoint::EndpointError;
+use crate::client::message::RpcError;
+
+/// A failure, and the server it happened with.
+#[derive(Debug, thiserror::Error)]
+#[error("{url}: {failure}")]
+pub struct ClientError {
+    /// The server's URL.
+    pub url: String,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// What happened.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The URL cannot be called.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The way to the server or back is broken.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// What came back is not MCP.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// The server answered with a JSON-RPC error.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The server sent the client elsewhere. Credentials must not follow blindly.
+    #[error("the server redirects ({status}) to {location}")]
+    Redirected {
+        /// 3xx.
+        status: u16,
+        /// Where to.
+        location: String,
+    },
+    /// 401 or 403.
+    #[error("the server refuses access ({status}{})", shown(.challenge))]
+    Unauthorized {
+        /// The status.
+        status: u16,
+        /// `WWW-Authenticate`.
+        challenge: String,
+    },
+    /// 429 or 5xx.
+    #[error("the server is not able to answer ({status}{})", shown(.excerpt))]
+    Outage {
+        /// The status.
+        status: u16,
+        /// `Retry-After` in whole seconds, if given so.
+        retry_after: Option<Duration>,
+        /// How the body begins.
+        excerpt: String,
+    },
+    /// Any other status without a JSON-RPC error.
+    #[error("the server answered {method} with status {status}{}", shown(.excerpt))]
+    Refused {
+        /// What was asked.
+        method: &'static str,
+        /// The status.
+        status: u16,
+        /// How the body begins.
+        excerpt: String,
+    },
+    /// It understood neither a modern request nor the handshake.
+    #[error("this is no MCP endpoint: server/discover got {probe}, initialize got {handshake}")]
+    NeitherEra {
+        /// What the modern probe got.
+        probe: String,
+        /// What the handshake got.
+        handshake: String,
+    },
+    /// Only the modern era was allowed.
+    #[error("the server does not speak the modern era: server/discover got {probe}")]
+    NotModern {
+        /// What the modern probe got.
+        probe: String,
+    },
+    /// The server speaks MCP, in revisions unknown here.
+    #[error("no revision in common: the server speaks {}", .supported.join(", "))]
+    NoSharedRevision {
+        /// What the server says it speaks.
+        supported: Vec<String>,
+    },
+    /// The session is gone (404), twice in a row.
+    #[error("the server ended the session")]
+    SessionEnded,
+    /// The answer ended before the response came.
+    #[error("the answer to {method} ended without a response")]
+    NoResponse {
+        /// What was asked.
+        method: &'static str,
+    },
+    /// A result that is not what its method promises.
+    #[error("the result of {method} is malformed: {detail}")]
+    Malformed {
+        /// What was asked.
+        method: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A list without end.
+    #[error("{method} has more than {limit_count} {what}")]
+    TooMany {
+        /// What was asked.
+        method: &'static str,
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        limit_count: usize,
+    },
+}
+
+impl ClientError {
+    /// What the caller can do about it, where there is something.
+    #[must_use]
+    pub fn fix(&self) -> Option<String> {
+        self.failure.fix()
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self.failure {
+            Failure::Endpoint(_) => Fault::Local,
+            _ => Fault::Upstream,
+        }
+    }
+}
+
+impl Failure {
+    fn fix(&self) -> Option<String> {
+        let fix = match self {
+            Self::Endpoint(error) => error.fix(),
+            Self::Connection(error) => error.fix()?,
+            Self::Answer(error) => error.fix(),
+            Self::Redirected { .. } => "call the new address itself if you trust it",
+            Self::Unauthorized { status: 403, .. } => {
+                "the credentials do not suffice, or the server does not answer to this Host or \
+                 Origin"
+            }
+            Self::Unauthorized { .. } => "send an Authorization header",
+            Self::Outage { retry_after: Some(wait), .. } => {
+                return Some(format!("try again in {} s", wait.as_secs()));
+            }
+            Self::Outage { .. } => "try again later",
+            Self::NeitherEra { .. } => {
+                "check the path; the HTTP+SSE transport of 2024-11-05 is not supported"
+            }
+            Self::NotModern { .. } => "allow the legacy era",
+            Self::NoSharedRevision { .. } => "use a newer client, or an older one",
+            Self::SessionEnded | Self::NoResponse { .. } => {
+                "call again, if calling twice does no harm"
+            }
+            Self::Rpc(error) => {
+                return error.data.as_ref().map(|data| format!("the server adds {data}"));
+            }
+            Self::Refused { .. } | Self::Malformed { .. } | Self::TooMany { .. } => return None,
+        };
+        Some(fix.to_owned())
+    }
+}
+
+fn shown(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}

@@ -1,0 +1,275 @@
+//! One exchange: a message posted, its answer read to the response, events told on the way.
+//!
+//! A legacy event stream may break off before the response and be resumed by its last event id; a
+//! legacy server may ask something meanwhile, which is answered on a connection of its own.
+//! Spec: MCP 2026-07-28 and 2025-11-25 basic/transports. Limits: `ClientLimits`.
+//! Invariant: a call is never sent twice; a connection that went stale is noticed before sending.
+//! Not here: what is sent and what the response means (`session`).
+
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::client::answer::AnswerDecoder;
+use crate::client::connection::{Connection, ConnectionError, ReplyHead, Timeouts};
+use crate::client::endpoint::Endpoint;
+use crate::client::error::Failure;
+use crate::client::message::{Message, RpcError, parse_messages};
+use crate::client::options::ClientOptions;
+use crate::client::request::{LegacyStyle, Outgoing};
+
+const ACCEPT: &str = "application/json, text/event-stream";
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+const EXCERPT_LETTERS_MAX: usize = 120;
+/// How long the end of a body may lag behind the response in it.
+const FINISH_PATIENCE: Duration = Duration::from_millis(200);
+/// How long to wait before resuming where the server does not say.
+const RESUME_WAIT_DEFAULT: Duration = Duration::from_secs(1);
+
+/// What came back for a posted message.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    /// The head.
+    pub(super) head: ReplyHead,
+    /// The response in the body, if there was one.
+    pub(super) outcome: Option<Result<Box<RawValue>, RpcError>>,
+    /// How a body that is no JSON-RPC begins.
+    pub(super) excerpt: String,
+}
+
+/// A request about to be posted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Posting<'a> {
+    /// Fields and body.
+    pub(super) outgoing: &'a Outgoing,
+    /// The id of the response to wait for; `None` for a notification.
+    pub(super) awaited: Option<u64>,
+    /// How to resume and to answer the server, in a legacy session.
+    pub(super) legacy: Option<LegacyStyle<'a>>,
+    /// Whether the server may get it twice.
+    pub(super) repeatable: bool,
+}
+
+/// Connects, posts and reads for one endpoint.
+#[derive(Debug)]
+pub(super) struct Exchanger {
+    endpoint: Endpoint,
+    options: ClientOptions,
+    common: Vec<(String, String)>,
+    connection: Option<Connection>,
+}
+
+impl Exchanger {
+    pub(super) fn new(endpoint: Endpoint, options: ClientOptions) -> Self {
+        let mut common = options.fields.clone();
+        let has = |name: &str, fields: &[(String, String)]| {
+            fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
+        };
+        if !has("accept", &common) {
+            common.push(("Accept".to_owned(), ACCEPT.to_owned()));
+        }
+        let agent = format!("{}/{}", options.identity.name, options.identity.version);
+        if !has("user-agent", &common) && agent.bytes().all(|byte| byte.is_ascii_graphic()) {
+            common.push(("User-Agent".to_owned(), agent));
+        }
+        Self { endpoint, options, common, connection: None }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(super) fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
+    /// Posts a message and reads its answer.
+    pub(super) fn post(
+        &mut self,
+        posting: Posting<'_>,
+        notify: &mut dyn FnMut(String, Option<&RawValue>),
+    ) -> Result<Reply, Failure> {
+        let (mut connection, head) = self.begin("POST", posting.outgoing, posting.repeatable)?;
+        if (300..400).contains(&head.status) {
+            let location = head.location.unwrap_or_default();
+            return Err(Failure::Redirected { status: head.status, location });
+        }
+        let reply = match (head.status, posting.awaited) {
+            (200, Some(id)) => self.read_answer(&mut connection, head, id, posting, notify)?,
+            _ => read_refusal(&mut connection, head),
+        };
+        connection.finish(FINISH_PATIENCE);
+        self.connection = Some(connection);
+        Ok(reply)
+    }
+
+    /// Ends a session. Whatever the server makes of it, it has been told.
+    pub(super) fn delete(&mut self, outgoing: &Outgoing) {
+        // Nobody waits long for a farewell.
+        if let Ok((mut connection, _)) = self.begin("DELETE", outgoing, true) {
+            connection.finish(FINISH_PATIENCE);
+        }
+    }
+
+    fn open(&self) -> Result<Connection, ConnectionError> {
+        let options = &self.options;
+        let timeouts = Timeouts { connect: options.connect_timeout, idle: options.idle_timeout };
+        Connection::open(&self.endpoint, timeouts)
+    }
+
+    /// Sends on the connection kept from before, if it still stands, else on a new one.
+    fn begin(
+        &mut self,
+        method: &str,
+        outgoing: &Outgoing,
+        repeatable: bool,
+    ) -> Result<(Connection, ReplyHead), ConnectionError> {
+        if let Some(mut kept) = self.connection.take().filter(Connection::is_reusable) {
+            let sent = kept.send(method, &self.endpoint, &self.common, outgoing);
+            match sent.and_then(|()| kept.receive_head()) {
+                Ok(head) => return Ok((kept, head)),
+                // The server closed it while the request was under way.
+                Err(ConnectionError::Closed) if repeatable => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut connection = self.open()?;
+        connection.send(method, &self.endpoint, &self.common, outgoing)?;
+        let head = connection.receive_head()?;
+        Ok((connection, head))
+    }
+
+    fn read_answer(
+        &mut self,
+        connection: &mut Connection,
+        head: ReplyHead,
+        id: u64,
+        posting: Posting<'_>,
+        notify: &mut dyn FnMut(String, Option<&RawValue>),
+    ) -> Result<Reply, Failure> {
+        let bytes_max = self.options.limits.message_bytes_max;
+        let Ok(mut decoder) = AnswerDecoder::new(&head.content_type, bytes_max) else {
+            return Ok(read_refusal(connection, head));
+        };
+        let mut resumes_left = self.options.limits.resumes_max;
+        loop {
+            let read = self.read_messages(connection, &mut decoder, id, posting, notify);
+            match read {
+                Ok(Some(outcome)) => {
+                    return Ok(Reply { head, outcome: Some(outcome), excerpt: String::new() });
+                }
+                Ok(None) => {}
+                Err(Failure::Connection(_)) if decoder.last_event_id().is_some() => {}
+                Err(failure) => return Err(failure),
+            }
+            let (Some(style), Some(last_event_id)) = (posting.legacy, decoder.last_event_id())
+            else {
+                return Ok(Reply { head, ..Reply::default() });
+            };
+            let Some(left) = resumes_left.checked_sub(1) else {
+                return Ok(Reply { head, ..Reply::default() });
+            };
+            resumes_left = left;
+            let wait = decoder.retry().unwrap_or(RESUME_WAIT_DEFAULT);
+            pause(wait.min(self.options.limits.resume_wait_max));
+            let resumption = style.bare(Some(last_event_id));
+            *connection = self.open()?;
+            connection.send("GET", &self.endpoint, &self.common, &resumption)?;
+            let resumed = connection.receive_head()?;
+            if resumed.status != 200 {
+                return Ok(Reply { head, ..Reply::default() });
+            }
+            decoder = decoder.resumed();
+        }
+    }
+
+    /// Reads to the response, or to the end of the body (`None`).
+    fn read_messages(
+        &self,
+        connection: &mut Connection,
+        decoder: &mut AnswerDecoder,
+        id: u64,
+        posting: Posting<'_>,
+        notify: &mut dyn FnMut(String, Option<&RawValue>),
+    ) -> Result<Option<Result<Box<RawValue>, RpcError>>, Failure> {
+        let mut messages = Vec::new();
+        loop {
+            let piece = connection.receive_piece()?;
+            match &piece {
+                Some(piece) => decoder.push(piece, &mut messages)?,
+                None => decoder.finish(&mut messages)?,
+            }
+            for message in messages.drain(..) {
+                match message {
+                    Message::Response { id: answered, outcome } if is_ours(&answered, id) => {
+                        return Ok(Some(outcome));
+                    }
+                    // Of another request: none of ours is under way.
+                    Message::Response { .. } => {}
+                    Message::Request { id, method } => {
+                        self.answer_request(posting.legacy, &id, &method)?;
+                    }
+                    Message::Notification { method, params } => notify(method, params.as_deref()),
+                }
+            }
+            if piece.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The modern era has no requests of servers: there they are dropped.
+    fn answer_request(
+        &self,
+        legacy: Option<LegacyStyle<'_>>,
+        id: &Value,
+        method: &str,
+    ) -> Result<(), Failure> {
+        let Some(style) = legacy else { return Ok(()) };
+        let mut connection = self.open()?;
+        connection.send("POST", &self.endpoint, &self.common, &style.answer(id, method))?;
+        connection.receive_head()?;
+        Ok(())
+    }
+}
+
+/// An error whose id the server could not tell answers the only request under way.
+fn is_ours(answered: &Value, id: u64) -> bool {
+    answered.is_null() || answered.as_u64() == Some(id)
+}
+
+/// A body that need not be MCP: a JSON-RPC error, or how something else begins.
+fn read_refusal(connection: &mut Connection, head: ReplyHead) -> Reply {
+    let mut body = Vec::new();
+    while body.len() <= REFUSAL_BYTES_MAX {
+        match connection.receive_piece() {
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    let mut messages = Vec::new();
+    let parsed = parse_messages(&body, &mut messages);
+    match (parsed, messages.pop()) {
+        (Ok(()), Some(Message::Response { outcome, .. })) => {
+            Reply { head, outcome: Some(outcome), excerpt: String::new() }
+        }
+        _ => Reply { head, outcome: None, excerpt: excerpt(&body) },
+    }
+}
+
+fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut letters = words.chars();
+    let mut begin: String = letters.by_ref().take(EXCERPT_LETTERS_MAX).collect();
+    if letters.next().is_some() {
+        begin.push_str(" ...");
+    }
+    begin
+}
+
+#[expect(clippy::disallowed_methods, reason = "a blocking client has one thread, and it waits")]
+fn pause(wait: Duration) {
+    std::thread::sleep(wait);
+}
