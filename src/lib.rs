@@ -1,6 +1,7 @@
 //! Ringlane: Model Context Protocol servers over Streamable HTTP, thread per core.
 
 pub mod base;
+pub mod cli;
 pub mod client;
 pub mod controller;
 #[doc(hidden)]

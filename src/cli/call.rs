@@ -1,0 +1,166 @@
+//! `call`: one tool, once.
+
+use std::fs::File;
+use std::io;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value};
+
+use crate::cli::Failure;
+use crate::cli::arguments::{Argument, fill_object, parse_arguments, parse_object};
+use crate::cli::command::RawCall;
+use crate::cli::indent::one_line;
+use crate::cli::near::nearest;
+use crate::cli::progress::Teller;
+use crate::cli::remote;
+use crate::cli::render::render;
+use crate::cli::terminal::{Terminal, harmless, read_bounded};
+use crate::client::Client;
+use crate::client::request::ClientIdentity;
+use crate::client::tools::{CallResult, Completion, Tool, ToolList};
+
+const ARGUMENT_BYTES_MAX: u64 = 16 << 20;
+/// How many tools are named where none is close to what was typed.
+const NAMED_MAX: usize = 12;
+
+/// Calls the tool and prints what it answers.
+pub(super) fn call(
+    raw: &RawCall,
+    identity: ClientIdentity,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, Failure> {
+    let options = remote::options(&raw.remote, identity);
+    let given = Given::read(raw, terminal);
+    let (options, given) = match (options, given) {
+        (Ok(options), Ok(given)) => (options, given),
+        (options, given) => {
+            let faults = [options.err(), given.err()];
+            return Err(Failure::Usage(faults.into_iter().flatten().flatten().collect()));
+        }
+    };
+    let mut client =
+        Client::connect(&raw.remote.url, options).map_err(|error| remote::failure(&error))?;
+    let outcome = call_on(&mut client, raw, given, terminal);
+    client.close();
+    print(raw, &outcome?, terminal)
+}
+
+fn call_on(
+    client: &mut Client,
+    raw: &RawCall,
+    given: Given,
+    terminal: &mut Terminal,
+) -> Result<CallResult, Failure> {
+    let tools = client.list_tools().map_err(|error| remote::failure(&error))?;
+    let tool = find_tool(&raw.tool, &raw.remote.url, tools)?;
+    let arguments =
+        fill_object(given.object, given.arguments, &tool.input_schema).map_err(Failure::Usage)?;
+    let teller = Teller::new(terminal, &raw.tool, raw.verbose);
+    let outcome = client.call_tool(&raw.tool, &arguments, |event| teller.tell(&event, terminal));
+    teller.end();
+    outcome.map_err(|error| remote::failure(&error))
+}
+
+fn print(raw: &RawCall, result: &CallResult, terminal: &mut Terminal) -> Result<ExitCode, Failure> {
+    let succeeded = !result.is_error && result.completion == Completion::Complete;
+    if raw.json {
+        terminal.print_foreign(&one_line(result.raw.get()))?;
+        return Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if let Completion::Other(kind) = &result.completion {
+        return Err(Failure::Failed {
+            what: format!(
+                "{}: the tool {} did not complete: its result is of the type {}",
+                raw.remote.url,
+                raw.tool,
+                harmless(kind)
+            ),
+            fix: Some("see what it asks for with --json, and give it as an argument".to_owned()),
+        });
+    }
+    let text = render(result);
+    if result.is_error {
+        let told = if text.is_empty() { "it does not say why" } else { text.as_str() };
+        return Err(Failure::Failed {
+            what: format!("{}: the tool {} failed: {}", raw.remote.url, raw.tool, harmless(told)),
+            fix: None,
+        });
+    }
+    if !text.is_empty() {
+        terminal.print_foreign(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn find_tool<'t>(name: &str, url: &str, list: &'t ToolList) -> Result<&'t Tool, Failure> {
+    if let Some(tool) = list.find(name) {
+        return Ok(tool);
+    }
+    if let Some(left_out) = list.left_out.iter().find(|left_out| left_out.name == name) {
+        return Err(Failure::Failed {
+            what: format!("{url}: the tool {name} cannot be called: {}", left_out.reason),
+            fix: Some("the server's description of the tool must change".to_owned()),
+        });
+    }
+    let names = || list.tools.iter().map(|tool| tool.name.as_str());
+    let near = nearest(name, names());
+    let fix = if list.tools.is_empty() {
+        "the server has no tools at all".to_owned()
+    } else if near.is_empty() {
+        let some: Vec<_> = names().take(NAMED_MAX).collect();
+        let more = if list.tools.len() > NAMED_MAX { ", ..." } else { "" };
+        format!("it has {}{more}", harmless(&some.join(", ")))
+    } else {
+        format!("did you mean {}?", harmless(&near.join(" or ")))
+    };
+    Err(Failure::Failed { what: format!("{url}: there is no tool {name}"), fix: Some(fix) })
+}
+
+/// The arguments as given, before the tool's schema is known.
+struct Given {
+    object: Map<String, Value>,
+    arguments: Vec<Argument>,
+}
+
+impl Given {
+    fn read(raw: &RawCall, terminal: &mut Terminal) -> Result<Self, Vec<String>> {
+        let (dashes, words): (Vec<String>, Vec<String>) =
+            raw.arguments.iter().cloned().partition(|word| word == "-");
+        let mut faults = Vec::new();
+        let whole = match (dashes.len(), raw.args.as_deref()) {
+            (0, args) => args,
+            (1, None) => Some("-"),
+            _ => {
+                faults.push("-: the whole object is given twice: give it once".to_owned());
+                None
+            }
+        };
+        let object = whole.map_or(Ok(Map::new()), |whole| read_object(whole, terminal));
+        let arguments = parse_arguments(&words, read_file);
+        match (object, arguments) {
+            (Ok(object), Ok(arguments)) if faults.is_empty() => Ok(Self { object, arguments }),
+            (object, arguments) => {
+                faults.extend(object.err());
+                faults.extend(arguments.err().into_iter().flatten());
+                Err(faults)
+            }
+        }
+    }
+}
+
+fn read_object(whole: &str, terminal: &mut Terminal) -> Result<Map<String, Value>, String> {
+    let text = match (whole, whole.strip_prefix('@')) {
+        ("-", _) => terminal
+            .read_input(ARGUMENT_BYTES_MAX)
+            .map_err(|error| format!("cannot read the arguments from stdin: {error}"))?,
+        (_, Some(path)) => {
+            read_file(path).map_err(|error| format!("--args: cannot read {path}: {error}"))?
+        }
+        (text, None) => text.to_owned(),
+    };
+    parse_object(&text)
+}
+
+fn read_file(path: &str) -> io::Result<String> {
+    read_bounded(File::open(path)?, ARGUMENT_BYTES_MAX)
+}

@@ -1,0 +1,239 @@
+//! The command line as typed: commands and flags, unchecked.
+//!
+//! Values stay text where a fault in one must not hide the faults in others (`settings` checks
+//! them). Help texts name every default and unit; examples stand at the end.
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::Application;
+use crate::cli::settings::limits_table;
+
+const LISTENING: &str = "Where to listen";
+const WORKING: &str = "Workers";
+const CALLERS: &str = "Who may call";
+const BOUNDS: &str = "Limits";
+const REACHING: &str = "Reaching the server";
+
+/// Everything that can be typed.
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct CommandLine {
+    /// The command; none means `serve`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `serve`, when no command is named.
+    #[command(flatten)]
+    pub serve: RawServe,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP over Streamable HTTP (what happens when no command is given)
+    Serve(RawServe),
+    /// Check the flags of serve, print every setting and limit, and end
+    ///
+    /// Ends with 0 if serve would start with these flags; else names every fault and ends with 2.
+    Check(RawServe),
+    /// Call a tool of a server
+    Call(RawCall),
+    /// Show what a server is and which tools it has
+    Ls(RawLs),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page in roff
+    Man {
+        /// The command whose page is wanted; the program's own page without it
+        command: Option<String>,
+    },
+}
+
+/// The flags of `serve` and `check`.
+#[derive(Clone, Debug, Args)]
+pub struct RawServe {
+    /// Address to listen on: IP:PORT, or unix:/PATH; may be repeated
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", help_heading = LISTENING)]
+    pub listen: Vec<String>,
+    /// Path of the MCP endpoint
+    #[arg(long, value_name = "PATH", default_value = "/mcp", help_heading = LISTENING)]
+    pub path: String,
+    /// Number of workers [default: one per CPU]
+    #[arg(long, value_name = "N", help_heading = WORKING)]
+    pub workers: Option<String>,
+    /// CPUs to pin workers to, such as 0-3,8 [default: all that the process may use]
+    #[arg(long, value_name = "LIST", help_heading = WORKING)]
+    pub cpus: Option<String>,
+    /// Driver: auto (io_uring, or epoll where the kernel refuses it), io_uring, epoll
+    #[arg(long, value_name = "DRIVER", default_value = "auto", help_heading = WORKING)]
+    pub io: String,
+    /// Origin of a web page that may call: SCHEME://HOST[:PORT]; may be repeated [default: none]
+    #[arg(long, value_name = "ORIGIN", help_heading = CALLERS)]
+    pub allow_origin: Vec<String>,
+    /// Host to answer to besides the listening addresses; may be repeated [default: none]
+    #[arg(long, value_name = "HOST", help_heading = CALLERS)]
+    pub allow_host: Vec<String>,
+    /// Set a limit; durations as 500ms, 10s, 5m, sizes as 16KiB, 4MiB; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = BOUNDS)]
+    pub limit: Vec<String>,
+    /// How long running calls may go on after SIGTERM
+    #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = BOUNDS)]
+    pub drain_timeout: String,
+}
+
+/// The flags of every command that calls a server.
+#[derive(Clone, Debug, Args)]
+pub struct RawRemote {
+    /// The server: [http://]HOST[:PORT][/PATH]; the path is /mcp if left out
+    pub url: String,
+    /// Era to speak: 2026-07-28 and later (modern) or the handshake of earlier ones (legacy)
+    #[arg(long, value_enum, default_value_t = RawEra::Auto, help_heading = REACHING)]
+    pub era: RawEra,
+    /// Header field to send, such as 'Authorization: Bearer TOKEN'; may be repeated
+    #[arg(long, value_name = "NAME: VALUE", help_heading = REACHING)]
+    pub header: Vec<String>,
+    /// How long the server may stay silent before the call is given up
+    #[arg(long, value_name = "DURATION", default_value = "5m", help_heading = REACHING)]
+    pub timeout: String,
+}
+
+/// The word behind `--era`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RawEra {
+    /// Modern if the server speaks it, else legacy
+    Auto,
+    /// Modern or nothing
+    Modern,
+    /// Legacy, without asking
+    Legacy,
+}
+
+/// `call`.
+#[derive(Clone, Debug, Args)]
+pub struct RawCall {
+    /// Where, and how to get there.
+    #[command(flatten)]
+    pub remote: RawRemote,
+    /// The tool's name
+    pub tool: String,
+    /// Its arguments: KEY=VALUE, KEY:=JSON, KEY=@FILE, or - to read all of them from stdin
+    ///
+    /// A VALUE is text where the tool wants a string, else JSON. KEY:=JSON is JSON in any case,
+    /// and KEY=@FILE takes the value from a file.
+    #[arg(value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
+    /// All arguments as one JSON object, or @FILE, or - for stdin; KEY=VALUE goes over it
+    #[arg(long, value_name = "JSON")]
+    pub args: Option<String>,
+    /// Print the result object as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Tell progress on stderr also where it is no terminal
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// `ls`.
+#[derive(Clone, Debug, Args)]
+pub struct RawLs {
+    /// Where, and how to get there.
+    #[command(flatten)]
+    pub remote: RawRemote,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The command line of an application: named after it, with its limits in the help of `--limit`.
+#[must_use]
+pub fn command_of(application: &dyn Application) -> clap::Command {
+    let program = application.name();
+    let limits = format!(
+        "Set a limit; may be repeated. Durations are written as 500ms, 10s, 5m or 1h, sizes as \
+         16KiB, 4MiB or plain bytes. The limits and their defaults:\n\n{}",
+        limits_table(application.limits(), |row| row.default)
+    );
+    let with_limits =
+        |command: clap::Command| command.mut_arg("limit", |limit| limit.long_help(limits.clone()));
+    with_limits(CommandLine::command())
+        .name(program.to_owned())
+        .bin_name(program.to_owned())
+        .version(application.version().to_owned())
+        .about(application.about().to_owned())
+        .after_help(examples(program, MAIN_EXAMPLES))
+        .mut_subcommand("serve", |serve| {
+            with_limits(serve).after_help(examples(program, SERVE_EXAMPLES))
+        })
+        .mut_subcommand("check", |check| {
+            with_limits(check).after_help(examples(program, CHECK_EXAMPLES))
+        })
+        .mut_subcommand("call", |call| call.after_help(examples(program, CALL_EXAMPLES)))
+        .mut_subcommand("ls", |ls| ls.after_help(examples(program, LS_EXAMPLES)))
+        .mut_subcommand("completions", |completions| {
+            completions.after_help(examples(program, COMPLETIONS_EXAMPLES))
+        })
+        .mut_subcommand("man", |man| man.after_help(examples(program, MAN_EXAMPLES)))
+}
+
+/// Reads a command line; the first word is the program.
+///
+/// # Errors
+/// What clap says, help and version included.
+pub fn parse(
+    application: &dyn Application,
+    words: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<CommandLine, clap::Error> {
+    let mut matches = command_of(application).try_get_matches_from(words)?;
+    CommandLine::from_arg_matches_mut(&mut matches)
+}
+
+/// What to type, and what it does.
+type Example = (&'static str, &'static str);
+
+const MAIN_EXAMPLES: &[Example] = &[
+    ("", "serve on http://127.0.0.1:8080/mcp"),
+    ("--listen 0.0.0.0:80 --workers 4", "serve to everyone, on four cores"),
+    ("ls localhost:8080", "what does a server offer?"),
+    ("call localhost:8080 add a=2 b=3", "call its tool add"),
+];
+const SERVE_EXAMPLES: &[Example] = &[
+    ("serve", "on http://127.0.0.1:8080/mcp"),
+    ("serve --listen unix:/run/mcp.sock", "behind a proxy on the same machine"),
+    ("serve --listen 0.0.0.0:8080 --allow-host mcp.example.com", "under a public name"),
+    ("serve --help", "with --help in place of -h: every limit and its default"),
+];
+const CHECK_EXAMPLES: &[Example] = &[
+    ("check", "every setting and limit"),
+    ("check --workers 4 --cpus 0-3", "would serve take these flags?"),
+];
+const CALL_EXAMPLES: &[Example] = &[
+    ("call localhost:8080 add a=2 b=3", "numbers, since the tool wants numbers"),
+    ("call localhost:8080 echo text=2", "text, since the tool wants text"),
+    ("call localhost:8080 sort 'list:=[3,1,2]'", "JSON"),
+    ("call localhost:8080 review code=@main.rs", "a value from a file"),
+    ("call localhost:8080 add --args '{\"a\":2,\"b\":3}'", "all arguments at once"),
+    ("call localhost:8080 add - < arguments.json", "all arguments from stdin"),
+];
+const LS_EXAMPLES: &[Example] = &[
+    ("ls localhost:8080", "http://localhost:8080/mcp"),
+    ("ls mcp.example.com/v1 --header 'Authorization: Bearer TOKEN'", "with a token"),
+    ("ls localhost:8080 --json", "for scripts"),
+];
+const COMPLETIONS_EXAMPLES: &[Example] = &[
+    ("completions bash > /etc/bash_completion.d/mcp", "for every user of bash"),
+    ("completions fish | source", "for this session of fish"),
+];
+const MAN_EXAMPLES: &[Example] =
+    &[("man | man -l -", "read the page"), ("man call | man -l -", "read the page of call")];
+
+fn examples(program: &str, examples: &[Example]) -> String {
+    let mut text = "Examples:".to_owned();
+    for (arguments, about) in examples {
+        let line = format!("{program} {arguments}");
+        text.push_str(&format!("\n  {}\n      {about}", line.trim_end()));
+    }
+    text
+}

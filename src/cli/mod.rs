@@ -1,0 +1,182 @@
+//! Level 7: the command line, and the only place that prints.
+//!
+//! Reading order: `run` below, `command` (what can be typed), `settings` and `values` (flags into
+//! settings), `serve`, `call` and `ls` (the commands), `remote` (what commands that call a server
+//! share), `arguments`, `progress`, `render`, `indent`, `near` (their parts), `terminal` (the
+//! streams).
+//! Exit codes: 0 done; 1 failed: the server, the tool or the way there; 2 the command line is
+//! wrong. A reader of the output that went away ends the program quietly with 0.
+
+mod arguments;
+mod call;
+pub mod command;
+mod indent;
+mod ls;
+mod near;
+mod progress;
+mod remote;
+mod render;
+mod serve;
+pub mod settings;
+pub mod terminal;
+pub mod values;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use crate::cli::command::{Command, CommandLine};
+use crate::cli::settings::{LimitRow, ServeArgs};
+use crate::cli::terminal::Terminal;
+use crate::client::request::ClientIdentity;
+
+/// A program with this command line.
+pub trait Application {
+    /// The program's name, as typed.
+    fn name(&self) -> &str;
+    /// Its version.
+    fn version(&self) -> &str;
+    /// What it is, in one line.
+    fn about(&self) -> &str;
+    /// The limits that `--limit` sets.
+    fn limits(&self) -> &[LimitRow];
+    /// Checks settings that are right each by itself, without serving: lines to add to the report
+    /// of `check`.
+    ///
+    /// # Errors
+    /// Every fault, each naming the setting, the rule and the fix.
+    fn check(&self, args: &ServeArgs) -> Result<String, Vec<String>>;
+    /// Serves until told to stop.
+    ///
+    /// # Errors
+    /// Why it could not go on: what, where, and the fix.
+    fn serve(&self, args: &ServeArgs) -> Result<ExitCode, String>;
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run(application: &dyn Application) -> ExitCode {
+    run_with(application, std::env::args_os(), &mut Terminal::of_process())
+}
+
+/// Runs a command line; the first word is the program.
+#[must_use]
+pub fn run_with(
+    application: &dyn Application,
+    words: impl IntoIterator<Item = OsString>,
+    terminal: &mut Terminal,
+) -> ExitCode {
+    let outcome = match command::parse(application, words) {
+        Ok(line) => dispatch(application, line, terminal),
+        Err(error) => explain(&error, terminal),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(Failure::Usage(faults)) => {
+            for fault in faults {
+                terminal.tell(&format!("error: {fault}"));
+            }
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed { what, fix }) => {
+            terminal.tell(&format!("error: {what}"));
+            if let Some(fix) = fix {
+                terminal.tell(&format!("  fix: {fix}"));
+            }
+            ExitCode::FAILURE
+        }
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Output(error)) => {
+            terminal.tell(&format!("error: cannot write the output: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command ends otherwise than well.
+#[derive(Debug)]
+enum Failure {
+    /// The command line is wrong: every fault.
+    Usage(Vec<String>),
+    /// It was right, and did not work.
+    Failed { what: String, fix: Option<String> },
+    /// The output could not be written.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+fn dispatch(
+    application: &dyn Application,
+    line: CommandLine,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, Failure> {
+    let identity = || ClientIdentity {
+        name: application.name().to_owned(),
+        version: application.version().to_owned(),
+    };
+    match line.command {
+        None => serve::serve(application, &line.serve),
+        Some(Command::Serve(raw)) => serve::serve(application, &raw),
+        Some(Command::Check(raw)) => serve::check(application, &raw, terminal),
+        Some(Command::Call(raw)) => call::call(&raw, identity(), terminal),
+        Some(Command::Ls(raw)) => ls::ls(&raw, identity(), terminal),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            let mut command = command::command_of(application);
+            clap_complete::generate(shell, &mut command, application.name(), &mut script);
+            terminal.print(&String::from_utf8_lossy(&script))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Man { command }) => manual(application, command.as_deref(), terminal),
+    }
+}
+
+fn manual(
+    application: &dyn Application,
+    wanted: Option<&str>,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, Failure> {
+    let mut program = command::command_of(application);
+    program.build();
+    let page = match wanted {
+        None => program,
+        Some(name) => match program.find_subcommand(name) {
+            Some(command) => {
+                let title = format!("{}-{name}", application.name());
+                command.clone().name(title).version(application.version().to_owned())
+            }
+            None => {
+                return Err(Failure::Usage(vec![format!(
+                    "there is no command \"{name}\": write serve, check, call, ls, completions or man"
+                )]));
+            }
+        },
+    };
+    let mut roff = Vec::new();
+    clap_mangen::Man::new(page).render(&mut roff)?;
+    terminal.print(&String::from_utf8_lossy(&roff))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Help and version are asked for; everything else is a wrong command line.
+fn explain(error: &clap::Error, terminal: &mut Terminal) -> Result<ExitCode, Failure> {
+    let text = error.render();
+    if error.use_stderr() {
+        let watched = terminal.errors_are_watched();
+        terminal.tell(&if watched { text.ansi().to_string() } else { text.to_string() });
+        return Ok(ExitCode::from(2));
+    }
+    let watched = terminal.output_is_watched();
+    terminal.print(&if watched { text.ansi().to_string() } else { text.to_string() })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests;
