@@ -24,6 +24,8 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 const EXCERPT_LETTERS_MAX: usize = 120;
 /// How long the end of a body may lag behind the response in it.
 const FINISH_PATIENCE: Duration = Duration::from_millis(200);
+/// How long a server may take to end a session that its client has no more use for.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait before resuming where the server does not say.
 const RESUME_WAIT_DEFAULT: Duration = Duration::from_secs(1);
 
@@ -106,10 +108,10 @@ impl Exchanger {
 
     /// Ends a session. Whatever the server makes of it, it has been told.
     pub(super) fn delete(&mut self, outgoing: &Outgoing) {
-        // Nobody waits long for a farewell.
-        if let Ok((mut connection, _)) = self.begin("DELETE", outgoing, true) {
-            connection.finish(FINISH_PATIENCE);
-        }
+        self.connection = None;
+        self.options.idle_timeout = self.options.idle_timeout.min(FAREWELL_TIMEOUT);
+        // What goes wrong here concerns nobody any more.
+        let _ = self.begin("DELETE", outgoing, false);
     }
 
     fn open(&self) -> Result<Connection, ConnectionError> {

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 pub enum Message {
     /// The answer to a request of ours.
     Response {
-        /// The id of our request; `null` or absent (read as `null`) where the server could not tell.
+        /// The id of our request; `null` where the server could not tell, which absent is read as.
         id: Value,
         /// The result object, or the error.
         outcome: Result<Box<RawValue>, RpcError>,

@@ -1,8 +1,9 @@
 //! Level 3: a client for any server of either era, over `http://`.
 //!
-//! Reading order: `session` (`Client`, the story), `exchange` (one message and its answer), `era`
-//! (which era to speak), `request` and `mirror` (what is sent), `answer` and `message` (what comes
-//! back), `tools` (what it means), `connection` (the socket), `endpoint`, `options`, `error`.
+//! Reading order: `session` (`Client`, the story), `settle` and `era` (which era to speak),
+//! `exchange` (one message and its answer), `request` and `mirror` (what is sent), `answer` and
+//! `message` (what comes back), `tools` (what it means), `connection` (the socket), `endpoint`,
+//! `options`, `error`.
 //! The protocol parts take and give values; only `connection` does I/O, blocking, since its user is
 //! a command line.
 
@@ -19,6 +20,7 @@ pub mod mirror;
 pub mod options;
 pub mod request;
 pub mod session;
+mod settle;
 pub mod tools;
 
 pub use error::ClientError;

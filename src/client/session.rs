@@ -1,20 +1,16 @@
 //! A client and its server: connect, ask what there is, call, say goodbye.
 //!
-//! Connecting settles the era once (`era`); from then on every request is written in its style.
-//! Spec: MCP 2026-07-28 basic/lifecycle; MCP 2025-11-25 basic/lifecycle, session management.
+//! Connecting settles the era once (`settle`); from then on every request is written in its style.
+//! Spec: MCP 2026-07-28 server/tools; MCP 2025-11-25 basic/transports, session management.
 //! Limits: `ClientLimits`.
 //! Invariant: the era of a connected client never changes; a lost legacy session is opened anew,
 //! once a request.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::client::endpoint::Endpoint;
-use crate::client::era::{
-    Era, EraChoice, HEADER_MISMATCH, LEGACY_REVISIONS, MODERN_REVISIONS, Probe, ProbeAnswer,
-    Verdict,
-};
+use crate::client::era::{Era, HEADER_MISMATCH};
 use crate::client::error::{ClientError, Failure};
 use crate::client::exchange::{Exchanger, Posting, Reply};
 use crate::client::mirror::mirrored_fields;
@@ -22,7 +18,6 @@ use crate::client::options::ClientOptions;
 use crate::client::request::{Ask, LegacyStyle, ModernStyle, Outgoing};
 use crate::client::tools::{CallResult, Event, ToolList};
 
-const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
 const METHOD_NOT_FOUND: i64 = -32_601;
 
 /// What a server said of itself.
@@ -57,9 +52,9 @@ impl ServerInfo {
 /// A client, connected to a server.
 #[derive(Debug)]
 pub struct Client {
-    exchanger: Exchanger,
-    server: ServerInfo,
-    session: Option<String>,
+    pub(super) exchanger: Exchanger,
+    pub(super) server: ServerInfo,
+    pub(super) session: Option<String>,
     tools: Option<ToolList>,
     next_id: u64,
 }
@@ -160,111 +155,6 @@ impl Client {
         ClientError { url: self.exchanger.endpoint().to_string(), failure }
     }
 
-    fn settle(&mut self) -> Result<(), Failure> {
-        let era = self.exchanger.options().era;
-        if era == EraChoice::Legacy {
-            return self.handshake(None);
-        }
-        let mut probe = Probe::new(MODERN_REVISIONS);
-        loop {
-            let reply = self.discover(probe.offered())?;
-            match probe.judge(probe_answer(&reply)) {
-                Verdict::Modern { revision } => return self.adopt_modern(revision, &reply),
-                Verdict::Repeat { .. } => {}
-                Verdict::Legacy if era == EraChoice::Auto => return self.handshake(Some(reply)),
-                Verdict::Legacy => return Err(Failure::NotModern { probe: in_words(&reply) }),
-                Verdict::GiveUp { supported } => {
-                    return Err(Failure::NoSharedRevision { supported });
-                }
-                Verdict::Unauthorized | Verdict::Outage => {
-                    return Err(refusal(reply, "server/discover"));
-                }
-            }
-        }
-    }
-
-    fn discover(&mut self, revision: &str) -> Result<Reply, Failure> {
-        let id = self.take_id();
-        let client = self.exchanger.options().identity.clone();
-        let style = ModernStyle { revision, client: &client, log_level: None };
-        let ask = Ask { id, method: "server/discover", ..Ask::default() };
-        let outgoing = style.request(ask);
-        let posting =
-            Posting { outgoing: &outgoing, awaited: Some(id), legacy: None, repeatable: true };
-        self.exchanger.post(posting, &mut |_, _| {})
-    }
-
-    fn adopt_modern(&mut self, revision: &str, reply: &Reply) -> Result<(), Failure> {
-        let Some(Ok(result)) = &reply.outcome else {
-            return Err(Failure::NoResponse { method: "server/discover" });
-        };
-        let introduction: Introduction = parse(result, "server/discover")?;
-        self.server = ServerInfo {
-            era: Era::Modern,
-            revision: revision.to_owned(),
-            implementation: introduction.meta.get(META_SERVER).cloned().unwrap_or_default(),
-            capabilities: introduction.capabilities,
-            instructions: introduction.instructions,
-        };
-        Ok(())
-    }
-
-    fn handshake(&mut self, probe: Option<Reply>) -> Result<(), Failure> {
-        const METHOD: &str = "initialize";
-        let id = self.take_id();
-        let offered = LEGACY_REVISIONS.first().copied().unwrap_or_default();
-        let outgoing = LegacyStyle::initialize(id, offered, &self.exchanger.options().identity);
-        let legacy = Some(LegacyStyle::default());
-        let posting = Posting { outgoing: &outgoing, awaited: Some(id), legacy, repeatable: true };
-        let reply = self.exchanger.post(posting, &mut |_, _| {})?;
-        let Some(Ok(result)) = &reply.outcome else {
-            return Err(match (probe, reply.head.status) {
-                (Some(probe), 200..=299 | 400 | 402 | 404..=428) => {
-                    Failure::NeitherEra { probe: in_words(&probe), handshake: in_words(&reply) }
-                }
-                _ => refusal(reply, METHOD),
-            });
-        };
-        let introduction: Introduction = parse(result, METHOD)?;
-        let revision = introduction.protocol_version.unwrap_or_default();
-        if !LEGACY_REVISIONS.contains(&revision.as_str()) {
-            return Err(Failure::NoSharedRevision { supported: vec![revision] });
-        }
-        self.session = reply.head.session;
-        self.server = ServerInfo {
-            era: Era::Legacy,
-            revision,
-            implementation: introduction.server_info,
-            capabilities: introduction.capabilities,
-            instructions: introduction.instructions,
-        };
-        self.begin_session()
-    }
-
-    fn begin_session(&mut self) -> Result<(), Failure> {
-        const METHOD: &str = "notifications/initialized";
-        let style =
-            LegacyStyle { revision: Some(&self.server.revision), session: self.session.as_deref() };
-        let outgoing = style.notification(METHOD);
-        let posting =
-            Posting { outgoing: &outgoing, awaited: None, legacy: Some(style), repeatable: true };
-        let reply = self.exchanger.post(posting, &mut |_, _| {})?;
-        if !(200..300).contains(&reply.head.status) {
-            return Err(refusal(reply, METHOD));
-        }
-        let logs = self.server.capabilities.get("logging").is_some();
-        if let (Some(level), true) = (self.exchanger.options().log_level, logs) {
-            let params = object(json!({"level": level}));
-            let ask = Ask { method: "logging/setLevel", params, ..Ask::default() };
-            // A server that does not set it logs at a level of its own.
-            match self.post_ask(ask, &mut |_| {}) {
-                Ok(_) | Err(Failure::Rpc(_)) => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(())
-    }
-
     fn fetch_tools(&mut self) -> Result<ToolList, Failure> {
         const METHOD: &str = "tools/list";
         let limits = self.exchanger.options().limits;
@@ -329,7 +219,11 @@ impl Client {
     }
 
     /// Sends a request in the style of the era, under an id of its own.
-    fn post_ask(&mut self, mut ask: Ask, listener: Listener<'_>) -> Result<Box<RawValue>, Failure> {
+    pub(super) fn post_ask(
+        &mut self,
+        mut ask: Ask,
+        listener: Listener<'_>,
+    ) -> Result<Box<RawValue>, Failure> {
         let (id, method) = (self.take_id(), ask.method);
         ask.id = id;
         let server = &self.server;
@@ -362,38 +256,14 @@ impl Client {
         }
     }
 
-    fn take_id(&mut self) -> u64 {
+    pub(super) fn take_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         id
     }
 }
 
-/// What `server/discover` and `initialize` tell.
-#[derive(Deserialize)]
-struct Introduction {
-    #[serde(rename = "protocolVersion")]
-    protocol_version: Option<String>,
-    #[serde(default)]
-    capabilities: Value,
-    #[serde(default, rename = "serverInfo")]
-    server_info: Value,
-    instructions: Option<String>,
-    #[serde(default, rename = "_meta")]
-    meta: Value,
-}
-
-fn parse(result: &RawValue, method: &'static str) -> Result<Introduction, Failure> {
-    serde_json::from_str(result.get())
-        .map_err(|error| Failure::Malformed { method, detail: error.to_string() })
-}
-
-fn probe_answer(reply: &Reply) -> ProbeAnswer<'_> {
-    let outcome = reply.outcome.as_ref().map(|outcome| outcome.as_ref().map(|text| text.get()));
-    ProbeAnswer { status: reply.head.status, outcome }
-}
-
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(object) => object,
         _ => Map::new(),
@@ -401,7 +271,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 /// An answer without a result, as a failure.
-fn refusal(reply: Reply, method: &'static str) -> Failure {
+pub(super) fn refusal(reply: Reply, method: &'static str) -> Failure {
     let Reply { head, outcome, excerpt } = reply;
     match (head.status, outcome) {
         (status @ (401 | 403), _) => Failure::Unauthorized { status, challenge: head.challenge },
@@ -413,15 +283,5 @@ fn refusal(reply: Reply, method: &'static str) -> Failure {
         }
         (200, _) if excerpt.is_empty() => Failure::NoResponse { method },
         (status, _) => Failure::Refused { method, status, excerpt },
-    }
-}
-
-fn in_words(reply: &Reply) -> String {
-    let status = reply.head.status;
-    match &reply.outcome {
-        Some(Err(error)) => format!("status {status}, {error}"),
-        Some(Ok(_)) => format!("status {status} and a result without a shared revision"),
-        None if reply.excerpt.is_empty() => format!("status {status} and no message"),
-        None => format!("status {status}: {}", reply.excerpt),
     }
 }

@@ -95,7 +95,7 @@ fn a_legacy_session_is_opened_asked_and_ended() {
     let mut client = Client::connect(&server.url, options()).expect("legacy");
     assert_eq!(client.server_info().era, Era::Legacy);
     assert_eq!(client.list_tools().expect("tools").tools.len(), 2);
-    assert!(add(&mut client).is_ok());
+    add(&mut client).expect("a result");
     client.close();
     let received = server.received();
     let methods: Vec<_> = received.iter().map(Received::method).collect();
@@ -147,7 +147,7 @@ fn a_session_that_the_server_ended_is_opened_anew_once() {
         })
     });
     let mut client = Client::connect(&server.url, options()).expect("legacy");
-    assert!(add(&mut client).is_ok());
+    add(&mut client).expect("a result");
     let methods = server.methods();
     assert_eq!(methods.iter().filter(|method| *method == "initialize").count(), 2);
     assert_eq!(methods.iter().filter(|method| *method == "tools/call").count(), 2);
@@ -176,7 +176,7 @@ fn a_stale_connection_is_replaced_before_anything_is_sent_on_it() {
         Answer::KeepAlive(bytes) | Answer::Close(bytes) => Answer::Close(bytes),
     });
     let mut client = Client::connect(&server.url, options()).expect("modern");
-    assert!(client.list_tools().is_ok());
+    client.list_tools().expect("tools");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn stale_annotations_are_fetched_again() {
         })
     });
     let mut client = Client::connect(&server.url, options()).expect("modern");
-    assert!(add(&mut client).is_ok());
+    add(&mut client).expect("a result");
     let expected = ["server/discover", "tools/list", "tools/call", "tools/list", "tools/call"];
     assert_eq!(server.methods(), expected);
 }
@@ -259,7 +259,7 @@ fn the_chosen_era_is_kept_to() {
     assert!(matches!(failure(&server.url, modern_only), Failure::NotModern { .. }));
     assert_eq!(server.methods(), ["server/discover"]);
     let legacy_only = ClientOptions { era: EraChoice::Legacy, ..options() };
-    assert!(Client::connect(&server.url, legacy_only).is_ok());
+    Client::connect(&server.url, legacy_only).expect("legacy");
     assert_eq!(server.methods(), ["initialize", "notifications/initialized"]);
     assert!(matches!(failure("https://h/mcp", options()), Failure::Endpoint(_)));
 }
