@@ -65,7 +65,8 @@ fn parse_argument(
     }
     let text = match after.strip_prefix('@') {
         Some(path) => read_file(path).map_err(|error| {
-            format!("{key}: cannot read {path}: {error}; for text that begins with @ write {key}:=\"@...\"")
+            let instead = format!("for text that begins with @ write {key}:=\"@...\"");
+            format!("{key}: cannot read {path}: {error}; {instead}")
         })?,
         None => after.to_owned(),
     };
@@ -224,13 +225,16 @@ mod tests {
     use super::*;
 
     fn schema() -> Value {
-        json!({"type": "object", "$defs": {"Colour": {"enum": ["red", "1"]}, "Loop": {"$ref": "#/$defs/Loop"}},
+        json!({
+            "type": "object",
+            "$defs": {"Colour": {"enum": ["red", "1"]}, "Loop": {"$ref": "#/$defs/Loop"}},
             "properties": {
-                "text": {"type": "string"}, "whole": {"type": "integer"}, "number": {"type": "number"},
-                "flag": {"type": "boolean"}, "list": {"type": "array"}, "object": {"type": "object"},
-                "perhaps": {"type": ["string", "null"]}, "open": {}, "colour": {"$ref": "#/$defs/Colour"},
-                "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
-                "loop": {"$ref": "#/$defs/Loop"}}})
+                "text": {"type": "string"}, "whole": {"type": "integer"},
+                "number": {"type": "number"}, "flag": {"type": "boolean"},
+                "list": {"type": "array"}, "object": {"type": "object"},
+                "perhaps": {"type": ["string", "null"]}, "open": {},
+                "colour": {"$ref": "#/$defs/Colour"}, "loop": {"$ref": "#/$defs/Loop"},
+                "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}})
     }
 
     fn fill(words: &[&str]) -> Result<Value, Vec<String>> {
@@ -289,13 +293,13 @@ mod tests {
         for (fault, part) in faults.iter().zip(expected) {
             assert!(fault.contains(part), "{fault}");
         }
-        assert!(fill(&["whole=2.5"]).is_err());
+        fill(&["whole=2.5"]).expect_err("no integer");
     }
 
     #[test]
     fn whole_objects_are_objects() {
         assert_eq!(parse_object("{\"a\":1}").map(Value::Object), Ok(json!({"a": 1})));
-        assert!(parse_object("[1]").is_err());
-        assert!(parse_object("{").is_err());
+        parse_object("[1]").expect_err("no object");
+        parse_object("{").expect_err("no JSON");
     }
 }

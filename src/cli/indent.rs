@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn json_is_laid_out_without_touching_its_tokens() {
-        let json = "{ \"z\":[1, 12345678901234567890123],\"a\":{ },\"s\":\"{\\\"a\\\": [1,\\\\\"\n, \"e\":[]}";
+        let json = "{ \"z\":[1, 12345678901234567890123],\"a\":{ },\
+                    \"s\":\"{\\\"a\\\": [1,\\\\\"\n, \"e\":[]}";
         let expected = "{\n  \"z\": [\n    1,\n    12345678901234567890123\n  ],\n  \"a\": {},\n  \
                         \"s\": \"{\\\"a\\\": [1,\\\\\",\n  \"e\": []\n}";
         assert_eq!(indented(json), expected);

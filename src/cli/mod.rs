@@ -25,10 +25,14 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
+
 use crate::cli::command::{Command, CommandLine};
 use crate::cli::settings::{LimitRow, ServeArgs};
 use crate::cli::terminal::Terminal;
 use crate::client::request::ClientIdentity;
+
+const COMMANDS: &str = "serve, check, call, ls, completions and man";
 
 /// A program with this command line.
 pub trait Application {
@@ -154,7 +158,7 @@ fn manual(
             }
             None => {
                 return Err(Failure::Usage(vec![format!(
-                    "there is no command \"{name}\": write serve, check, call, ls, completions or man"
+                    "there is no command \"{name}\": the commands are {COMMANDS}"
                 )]));
             }
         },
@@ -171,6 +175,9 @@ fn explain(error: &clap::Error, terminal: &mut Terminal) -> Result<ExitCode, Fai
     if error.use_stderr() {
         let watched = terminal.errors_are_watched();
         terminal.tell(&if watched { text.ansi().to_string() } else { text.to_string() });
+        if error.kind() == ErrorKind::InvalidSubcommand {
+            terminal.tell(&format!("The commands are {COMMANDS}."));
+        }
         return Ok(ExitCode::from(2));
     }
     let watched = terminal.output_is_watched();

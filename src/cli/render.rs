@@ -69,7 +69,8 @@ mod tests {
                 "a\nb",
             ),
             (
-                json!({"content": [{"type": "image", "data": "iVBORw==", "mimeType": "image/png"}]}),
+                json!({"content": [
+                    {"type": "image", "data": "iVBORw==", "mimeType": "image/png"}]}),
                 "[image image/png, 4 bytes]",
             ),
             (
@@ -92,7 +93,8 @@ mod tests {
             (json!({"content": [{"type": "new"}]}), "{\"type\":\"new\"}"),
             (json!({"content": [], "structuredContent": {"sum": 5}}), "{\n  \"sum\": 5\n}"),
             (
-                json!({"content": [{"type": "text", "text": "5"}], "structuredContent": {"sum": 5}}),
+                json!({"content": [{"type": "text", "text": "5"}],
+                    "structuredContent": {"sum": 5}}),
                 "5",
             ),
             (json!({"content": []}), ""),

@@ -178,7 +178,7 @@ fn a_wrong_command_line_ends_with_2_and_every_fault() {
         (&["call", "h", "add", "-", "--args", "{}"], &["given twice"]),
         (&["call", "h"], &["TOOL", "Usage: calculator call"]),
         (&["call", "h", "t", "--era", "bronze"], &["auto, modern, legacy"]),
-        (&["fetch"], &["fetch", "Usage"]),
+        (&["fetch"], &["fetch", "Usage", "serve, check, call"]),
         (&["man", "fetch"], &["serve, check, call"]),
     ];
     for (line, faults) in table {

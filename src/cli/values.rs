@@ -138,7 +138,7 @@ fn with_unit(text: &str, units: &[Unit]) -> Option<u64> {
 }
 
 fn in_largest_unit(value: u64, units: &[Unit]) -> String {
-    let fits = units.iter().find(|(_, factor)| value >= *factor && value % factor == 0);
+    let fits = units.iter().find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
     match fits {
         Some((unit, factor)) => format!("{}{unit}", value / factor),
         None => value.to_string(),

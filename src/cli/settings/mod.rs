@@ -109,7 +109,10 @@ impl ServeArgs {
         line("allow-origin", &or_none(&self.allow_origins));
         line("allow-host", &or_none(&self.allow_hosts));
         line("drain-timeout", &render_duration(self.drain_timeout));
-        text.push_str(&limits_table(rows, |row| self.limit(row.name).unwrap_or(row.default)));
+        let limits = limits_table(rows, |row| self.limit(row.name).unwrap_or(row.default));
+        for limit in limits.lines() {
+            let _ = writeln!(text, "limit {limit}");
+        }
         text
     }
 }
@@ -121,7 +124,7 @@ pub fn limits_table(rows: &[LimitRow], value: impl Fn(&LimitRow) -> LimitValue) 
     let mut text = String::new();
     for row in rows {
         let shown = value(row).to_string();
-        let _ = writeln!(text, "limit {:width$}  {shown:>8}  {}", row.name, row.about);
+        let _ = writeln!(text, "{:width$}  {shown:>8}  {}", row.name, row.about);
     }
     text
 }
