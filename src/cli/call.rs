@@ -40,19 +40,21 @@ pub(super) fn call(
     };
     let mut client =
         Client::connect(&raw.remote.url, options).map_err(|error| remote::failure(&error))?;
-    let outcome = call_on(&mut client, raw, given, terminal);
+    let url = client.endpoint().to_string();
+    let outcome = call_on(&mut client, raw, given, &url, terminal);
     client.close();
-    print(raw, &outcome?, terminal)
+    print(raw, &outcome?, &url, terminal)
 }
 
 fn call_on(
     client: &mut Client,
     raw: &RawCall,
     given: Given,
+    url: &str,
     terminal: &mut Terminal,
 ) -> Result<CallResult, Failure> {
     let tools = client.list_tools().map_err(|error| remote::failure(&error))?;
-    let tool = find_tool(&raw.tool, &raw.remote.url, tools)?;
+    let tool = find_tool(&raw.tool, url, tools)?;
     let arguments =
         fill_object(given.object, given.arguments, &tool.input_schema).map_err(Failure::Usage)?;
     let teller = Teller::new(terminal, &raw.tool, raw.verbose);
@@ -61,7 +63,12 @@ fn call_on(
     outcome.map_err(|error| remote::failure(&error))
 }
 
-fn print(raw: &RawCall, result: &CallResult, terminal: &mut Terminal) -> Result<ExitCode, Failure> {
+fn print(
+    raw: &RawCall,
+    result: &CallResult,
+    url: &str,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, Failure> {
     let succeeded = !result.is_error && result.completion == Completion::Complete;
     if raw.json {
         terminal.print_foreign(&one_line(result.raw.get()))?;
@@ -70,8 +77,7 @@ fn print(raw: &RawCall, result: &CallResult, terminal: &mut Terminal) -> Result<
     if let Completion::Other(kind) = &result.completion {
         return Err(Failure::Failed {
             what: format!(
-                "{}: the tool {} did not complete: its result is of the type {}",
-                raw.remote.url,
+                "{url}: the tool {} did not complete: its result is of the type {}",
                 raw.tool,
                 harmless(kind)
             ),
@@ -82,7 +88,7 @@ fn print(raw: &RawCall, result: &CallResult, terminal: &mut Terminal) -> Result<
     if result.is_error {
         let told = if text.is_empty() { "it does not say why" } else { text.as_str() };
         return Err(Failure::Failed {
-            what: format!("{}: the tool {} failed: {}", raw.remote.url, raw.tool, harmless(told)),
+            what: format!("{url}: the tool {} failed: {}", raw.tool, harmless(told)),
             fix: None,
         });
     }
