@@ -1,4 +1,4 @@
-//! `Accept`: which of our three media types a client takes, and which it likes best.
+//! `Accept` and `Content-Type`: our three media types, which of them a client takes and likes best.
 //!
 //! In: the lines of the field. Out: an `Acceptance` of a few bytes. Spec: RFC 9110 §12.4.2, §12.5.1.
 //! Rules: the most specific range that covers a type decides it, `q=0` excludes it; parameters other
@@ -30,6 +30,40 @@ impl Quality {
     #[must_use]
     pub const fn thousandths(self) -> u16 {
         self.0
+    }
+}
+
+/// A media type that we send and take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/json`.
+    Json,
+    /// `text/event-stream`.
+    Sse,
+    /// `application/x-ndjson`.
+    Ndjson,
+}
+
+impl MediaType {
+    /// The type that a `Content-Type` names, whatever its case and its parameters (RFC 9110 §8.3.1).
+    /// `None` for any other.
+    #[must_use]
+    pub fn of(content_type: &[u8]) -> Option<Self> {
+        let (name, _) = split_unquoted(content_type, b';');
+        let name = trim(name);
+        [Self::Json, Self::Sse, Self::Ndjson]
+            .into_iter()
+            .find(|known| name.eq_ignore_ascii_case(known.name().as_bytes()))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+        }
     }
 }
 

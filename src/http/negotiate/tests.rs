@@ -112,3 +112,20 @@ fn the_usual_line_means_what_reading_it_gives() {
     let more = [USUAL_LINE, b"application/x-ndjson"];
     assert!(Acceptance::parse(more).ndjson.is_acceptable());
 }
+
+#[test]
+fn a_content_type_is_known_whatever_its_case_and_parameters() {
+    for (text, wanted) in [
+        ("application/json", Some(MediaType::Json)),
+        ("Application/JSON ; charset=utf-8", Some(MediaType::Json)),
+        ("text/event-stream;charset=\"a;b\"", Some(MediaType::Sse)),
+        ("application/x-ndjson", Some(MediaType::Ndjson)),
+        ("application/json, text/plain", None),
+        ("application/jsonx", None),
+        ("application/ json", None),
+        ("text/plain;application/json", None),
+        ("", None),
+    ] {
+        assert_eq!(MediaType::of(text.as_bytes()), wanted, "{text}");
+    }
+}

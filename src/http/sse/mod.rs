@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::fault::Fault;
 use crate::http::h1::encode::decimal;
+use crate::http::h1::head::decimal as parse_decimal;
 
 /// Appends an event. `data_json` is one JSON document; should it hold line ends between its tokens,
 /// blanks take their place. An `id` or `event` that holds CR, LF or NUL is left out: it is a bug of
@@ -245,7 +246,7 @@ impl SseDecoder {
     }
 
     fn take_retry(&mut self, value: &[u8]) {
-        if let Some(wait_ms) = crate::http::h1::head::decimal(value) {
+        if let Some(wait_ms) = parse_decimal(value) {
             self.retry = Some(Duration::from_millis(wait_ms));
             self.last_retry = self.retry;
         }

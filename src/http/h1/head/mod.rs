@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Request, Status};
 
 use crate::http::authority::Authority;
-use crate::http::field::{Known, classify, elements};
+use crate::http::field::{Known, classify, elements, is_token};
 pub use crate::http::h1::error::HeadError;
 use crate::http::h1::lines::{self, Scan};
 use crate::http::h1::target::{Target, check_request_line};
@@ -288,8 +288,7 @@ impl MessageFields {
     /// `chunked` must be the one coding (RFC 9112 §6.1), over all lines of the field.
     fn coding(&mut self, coding: &[u8]) -> Result<(), HeadError> {
         if !coding.eq_ignore_ascii_case(b"chunked") {
-            let token = crate::http::field::is_token(coding);
-            return Err(if token {
+            return Err(if is_token(coding) {
                 HeadError::UnsupportedCoding
             } else {
                 HeadError::TransferEncoding

@@ -9,7 +9,7 @@
 use httparse::{Header, ParserConfig, Response, Status};
 
 use crate::base::fault::Fault;
-use crate::http::field::{Known, classify};
+use crate::http::field::{Known, classify, is_value};
 use crate::http::h1::head::{FieldSlots, HeadError, HeadLimits, MessageFields};
 use crate::http::h1::lines::{self, Scan};
 use crate::http::head::{Fields, Framing, Lines, Persistence, Version};
@@ -156,8 +156,7 @@ fn check_status_line(line: &[u8]) -> Result<(), ResponseError> {
     };
     let is_code = [hundreds, tens, ones].iter().all(|digit| digit.is_ascii_digit())
         && matches!(hundreds, b'1'..=b'5');
-    let is_reason =
-        reason.is_empty() || (reason.starts_with(b" ") && crate::http::field::is_value(reason));
+    let is_reason = reason.is_empty() || (reason.starts_with(b" ") && is_value(reason));
     if is_code && is_reason { Ok(()) } else { Err(ResponseError::StatusLine) }
 }
 
