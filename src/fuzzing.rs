@@ -2,8 +2,8 @@
 //! they found. No promise is kept here.
 //!
 //! Each function takes the bytes of a fuzzer: the first says in how many pieces the rest is cut, a
-//! byte for each piece says how long it is, and what follows is the input. The decoder sees the input
-//! whole and in pieces, and must answer alike.
+//! byte for each piece says how long it is, and what follows is the input. The decoder sees the
+//! input whole and in pieces, and must answer alike.
 //! A new decoder adds a function, a row of `DECODERS`, a file in `fuzz/fuzz_targets` and seeds in
 //! `fuzz/corpus`.
 
@@ -337,7 +337,8 @@ mod tests {
                     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
                     "POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
                     "POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
-                    "2\r\n{}\r\n", "1;a=\"b\"\r\nx\r\n", "0\r\n\r\n", "0\r\nX: 1\r\n\r\n", "\r\n", "\n", "x",
+                    "2\r\n{}\r\n", "1;a=\"b\"\r\nx\r\n", "0\r\n\r\n",
+                    "0\r\nX: 1\r\n\r\n", "\r\n", "\n", "x",
                     "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
                     "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
                     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n",

@@ -106,8 +106,8 @@ fn port(digits: &[u8]) -> Option<u16> {
     })
 }
 
-/// How many bytes at the start of `bytes` are a `reg-name`: unreserved, sub-delims, and whole percent
-/// triplets (RFC 3986 §3.2.2). `None` when a percent sign begins no triplet.
+/// How many bytes at the start of `bytes` are a `reg-name`: unreserved, sub-delims, and whole
+/// percent triplets (RFC 3986 §3.2.2). `None` when a percent sign begins no triplet.
 fn reg_name_bytes(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     loop {

@@ -63,8 +63,8 @@ impl NdjsonDecoder {
         Self { limits, line: Vec::new(), dispatched: false }
     }
 
-    /// Takes bytes off the front of `input` up to the end of the next line that is not empty. `None`
-    /// when `input` is empty and the line goes on.
+    /// Takes bytes off the front of `input` up to the end of the next line that is not empty.
+    /// `None` when `input` is empty and the line goes on.
     ///
     /// # Errors
     /// `LineTooLong`, after all lines that came before it.

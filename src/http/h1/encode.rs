@@ -2,8 +2,8 @@
 //!
 //! Everything is appended to the caller's buffer and nothing else is allocated. The head of the
 //! usual answers is one copy of bytes written in advance.
-//! Spec: RFC 9112 §4, §6, §7.1; RFC 9110 §15. No `Date`: a server may leave it out that has no clock
-//! to offer (RFC 9110 §6.6.1), and clients of MCP have no use for it.
+//! Spec: RFC 9112 §4, §6, §7.1; RFC 9110 §15. `Date` (RFC 9110 §6.6.1) is a field that the caller
+//! adds, who has the clock.
 //! Invariant: no field value that could split the message is ever written.
 
 use crate::http::field::{is_token, is_value};
@@ -56,8 +56,8 @@ impl<'o> HeadWriter<'o> {
         Self { out }
     }
 
-    /// Adds a field. One whose name is no token, or whose value could end its line, is left out: the
-    /// caller has a bug, and its client must not pay for it.
+    /// Adds a field. One whose name is no token, or whose value could end its line, is left out:
+    /// the caller has a bug, and its client must not pay for it.
     pub fn field(&mut self, name: &str, value: &[u8]) -> &mut Self {
         let sound = is_token(name.as_bytes()) && is_value(value);
         debug_assert!(sound, "unsound field {name}");
@@ -145,8 +145,8 @@ pub struct LengthSlot {
 }
 
 impl LengthSlot {
-    /// Writes the length of what was appended to `out` since the head ended. The digits stand behind
-    /// blanks, which belong to no field value (RFC 9110 §5.5).
+    /// Writes the length of what was appended to `out` since the head ended. The digits stand
+    /// behind blanks, which belong to no field value (RFC 9110 §5.5).
     pub fn fill(self, out: &mut [u8]) {
         let mut length = out.len().saturating_sub(self.body_start) as u64;
         let slot = out.get_mut(self.digits_start..self.digits_start + LENGTH_DIGITS);

@@ -1,12 +1,13 @@
 //! `Accept` and `Content-Type`: our three media types, which of them a client takes and likes best.
 //!
-//! In: the lines of the field. Out: an `Acceptance` of a few bytes. Spec: RFC 9110 §12.4.2, §12.5.1.
-//! Rules: the most specific range that covers a type decides it, `q=0` excludes it; parameters other
-//! than `q` are not looked at; of equally specific ranges the kindest counts. Malformed elements are
-//! skipped, and a field without a sound element counts as absent. An absent field accepts anything,
-//! but NDJSON is used only when it is named: neither absence nor a wildcard selects it. Between the
-//! two stream formats the higher `q` wins; at equal `q` one that is named beats one that a wildcard
-//! covers, then the one named first.
+//! In: the lines of the field. Out: an `Acceptance` of a few bytes. Spec: RFC 9110 §12.4.2,
+//! §12.5.1.
+//! Rules: the most specific range that covers a type decides it, `q=0` excludes it; parameters
+//! other than `q` are not looked at; of equally specific ranges the kindest counts. Malformed
+//! elements are skipped, and a field without a sound element counts as absent. An absent field
+//! accepts anything, but NDJSON is used only when it is named: neither absence nor a wildcard
+//! selects it. Between the two stream formats the higher `q` wins; at equal `q` one that is named
+//! beats one that a wildcard covers, then the one named first.
 
 use crate::http::field::{is_token, trim};
 
@@ -45,8 +46,8 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// The type that a `Content-Type` names, whatever its case and its parameters (RFC 9110 §8.3.1).
-    /// `None` for any other.
+    /// The type that a `Content-Type` names, whatever its case and its parameters (RFC 9110
+    /// §8.3.1). `None` for any other.
     #[must_use]
     pub fn of(content_type: &[u8]) -> Option<Self> {
         let (name, _) = split_unquoted(content_type, b';');
@@ -294,7 +295,8 @@ fn split_element(list: &[u8]) -> (&[u8], &[u8]) {
     split_unquoted(list, b',')
 }
 
-/// Splits at the first `separator` that is not inside a quoted string; without one, all and nothing.
+/// Splits at the first `separator` that is not inside a quoted string; without one, all and
+/// nothing.
 fn split_unquoted(bytes: &[u8], separator: u8) -> (&[u8], &[u8]) {
     let mut quoted = false;
     let mut escaped = false;

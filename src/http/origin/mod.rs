@@ -1,10 +1,11 @@
 //! Who may ask: allow-lists for `Origin` and `Host`, and what CORS then grants.
 //!
 //! A page of any site can make its visitor's browser send requests to servers on the visitor's own
-//! machine (DNS rebinding). Two checks stop it: `Host` must be a name that this server was given, and
-//! `Origin`, which browsers send and pages cannot forge, one that was allowed.
+//! machine (DNS rebinding). Two checks stop it: `Host` must be a name that this server was given,
+//! and `Origin`, which browsers send and pages cannot forge, one that was allowed.
 //! Spec: RFC 6454, RFC 9110 §7.2, WHATWG Fetch §3.3, MCP basic/transports (Security).
-//! Invariant: scheme, host and port are compared as wholes after parsing, never by prefix or suffix.
+//! Invariant: scheme, host and port are compared as wholes after parsing, never by prefix or
+//! suffix.
 
 use crate::http::authority::{Authority, Host};
 use crate::http::field::{elements, is_token};
@@ -28,8 +29,8 @@ pub struct Site<'b> {
 }
 
 impl<'b> Origin<'b> {
-    /// Reads the value of `Origin`. `None` when it is no origin: a path, a userinfo, a trailing dot,
-    /// a list.
+    /// Reads the value of `Origin`. `None` when it is no origin: a path, a userinfo, a trailing
+    /// dot, a list.
     #[must_use]
     pub fn parse(value: &'b [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
@@ -67,8 +68,8 @@ pub enum Verdict {
 
 /// Which origins may send requests.
 ///
-/// By default those whose host is `localhost`, `127.0.0.1` or `[::1]`, by http or https and any port.
-/// A request without `Origin` comes from no page and passes.
+/// By default those whose host is `localhost`, `127.0.0.1` or `[::1]`, by http or https and any
+/// port. A request without `Origin` comes from no page and passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPolicy {
     entries: Vec<String>,

@@ -167,7 +167,8 @@ proptest! {
     fn where_reads_split_events_does_not_matter(
         parts in prop::collection::vec(
             prop::sample::select(vec![
-                "data", "id", "retry", "event", ":", " ", "\r", "\n", "\r\n", "1", "x", "\0", "\u{feff}",
+                "data", "id", "retry", "event", ":", " ", "\r", "\n", "\r\n", "1", "x", "\0",
+                "\u{feff}",
             ]),
             0..24,
         ),

@@ -3,7 +3,8 @@
 //! In: the caller's growing buffer, in which the body begins at `body_start`. Out: `Progress`; the
 //! body's bytes stand together from `body_start` on, the framing between chunks gone.
 //! Spec: RFC 9112 §6.2, §7.1. Limits: `BodyLimits`.
-//! Invariant: `body_start <= body end <= bytes.len()`; what follows the body end is not yet decoded.
+//! Invariant: `body_start <= body end <= bytes.len()`; what follows the body end is not yet
+//! decoded.
 //! Each call moves each byte at most once, and looks again at no more than one incomplete line.
 //!
 //! ```text
@@ -345,8 +346,8 @@ impl ChunkedDecoder {
         Ok(Step::To(next))
     }
 
-    /// Weighs the framing against the data of the chunks that came before it, which are complete, so
-    /// that the answer does not depend on how much of the next one is there.
+    /// Weighs the framing against the data of the chunks that came before it, which are complete,
+    /// so that the answer does not depend on how much of the next one is there.
     fn count_framing(&mut self, count: usize) -> Result<(), BodyError> {
         self.framing_bytes += count as u64;
         let allowed = self

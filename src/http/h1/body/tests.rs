@@ -216,7 +216,9 @@ proptest! {
     #[test]
     fn where_reads_split_broken_chunks_does_not_matter(
         parts in prop::collection::vec(
-            prop::sample::select(vec!["0", "1", "a", "\r\n", "\r", "\n", ";", "x=", "\"", ":", " "]),
+            prop::sample::select(vec![
+                "0", "1", "a", "\r\n", "\r", "\n", ";", "x=", "\"", ":", " ",
+            ]),
             0..14,
         ),
     ) {

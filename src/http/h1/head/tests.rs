@@ -40,8 +40,9 @@ fn with_fields(lines: &str) -> Vec<u8> {
 fn a_usual_request_is_read_in_full() {
     let input = b"POST /mcp?x=1?2 HTTP/1.1\r\nhost: localhost:8080\r\nAccept: application/json\r\n\
         Content-Type: application/json\r\nACCEPT:text/event-stream\r\nContent-Length: 42\r\n\
-        Origin: http://a\r\nAuthorization: Bearer x\r\nMcp-Session-Id: s\r\nmcp-protocol-version: v\r\n\
-        Mcp-Method: tools/call\r\nMcp-Name: n\xc3\xa4\r\nLast-Event-ID: 7\r\nMcp-Param-Region: eu \r\n\
+        Origin: http://a\r\nAuthorization: Bearer x\r\nMcp-Session-Id: s\r\n\
+        mcp-protocol-version: v\r\nMcp-Method: tools/call\r\n\
+        Mcp-Name: n\xc3\xa4\r\nLast-Event-ID: 7\r\nMcp-Param-Region: eu \r\n\
         Expect: 100-Continue\r\nContent-Encoding: identity\r\nEmpty:\r\n\r\nbody";
     with_head(input, |head, used_bytes| {
         assert_eq!(&input[used_bytes..], b"body");

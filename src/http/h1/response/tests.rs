@@ -26,9 +26,9 @@ fn refused(input: &str) -> ResponseError {
 
 #[test]
 fn a_usual_response_is_read_in_full() {
-    let input = "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nMcp-Session-Id: s\r\n\
-        Location: /x\r\nRetry-After: 5\r\nWWW-Authenticate: Bearer a\r\nX: 1\r\n\
-        www-authenticate: Basic b\r\nContent-Length: 2\r\n\r\n{}";
+    let input = "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\n\
+        Mcp-Session-Id: s\r\nLocation: /x\r\nRetry-After: 5\r\nWWW-Authenticate: Bearer a\r\n\
+        X: 1\r\nwww-authenticate: Basic b\r\nContent-Length: 2\r\n\r\n{}";
     with_head(input, |head, used_bytes| {
         assert_eq!(&input[used_bytes..], "{}");
         assert_eq!((head.status, head.version), (401, Version::Http11));
