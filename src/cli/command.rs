@@ -70,8 +70,14 @@ pub struct RawServe {
     /// Driver: auto (io_uring, or epoll where the kernel refuses it), io_uring, epoll
     #[arg(long, value_name = "DRIVER", default_value = "auto", help_heading = WORKING)]
     pub io: String,
-    /// Origin of a web page that may call: SCHEME://HOST[:PORT]; may be repeated [default: none]
-    #[arg(long, value_name = "ORIGIN", help_heading = CALLERS)]
+    /// Origins of web pages that may call.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        help_heading = CALLERS,
+        help = "Origin of a web page that may call: SCHEME://HOST[:PORT]; may be repeated \
+                [default: none]"
+    )]
     pub allow_origin: Vec<String>,
     /// Host to answer to besides the listening addresses; may be repeated [default: none]
     #[arg(long, value_name = "HOST", help_heading = CALLERS)]
@@ -87,7 +93,8 @@ pub struct RawServe {
 /// The flags of every command that calls a server.
 #[derive(Clone, Debug, Args)]
 pub struct RawRemote {
-    /// The server: [http://]HOST[:PORT][/PATH]; the path is /mcp if left out
+    /// The server.
+    #[arg(help = "The server: [http://]HOST[:PORT][/PATH]; the path is /mcp if left out")]
     pub url: String,
     /// Era to speak: 2026-07-28 and later (modern) or the handshake of earlier ones (legacy)
     #[arg(long, value_enum, default_value_t = RawEra::Auto, help_heading = REACHING)]

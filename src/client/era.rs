@@ -2,10 +2,12 @@
 //!
 //! The probe is a modern `server/discover`. States:
 //!
-//!     offered ──result, shared revision──▶ Modern
-//!        │ ──-32022, shared revision──▶ repeated (once) ──▶ Modern, or GiveUp
-//!        │ ──anything a legacy server could have said──▶ Legacy (POST initialize)
-//!        └ ──401, 403, 429, 5xx──▶ no verdict: an obstacle or an outage, not an era
+//! ```text
+//! offered ──result, shared revision──▶ Modern
+//!    │ ──-32022, shared revision──▶ repeated (once) ──▶ Modern, or GiveUp
+//!    │ ──anything a legacy server could have said──▶ Legacy (POST initialize)
+//!    └ ──401, 403, 429, 5xx──▶ no verdict: an obstacle or an outage, not an era
+//! ```
 //!
 //! Spec: MCP 2026-07-28 basic/lifecycle; no single error code triggers the fallback.
 //! Not here: sending anything (`session`).
