@@ -1,20 +1,84 @@
-//! Ringlane: Model Context Protocol servers over Streamable HTTP, thread per core.
+//! Ringlane: Model Context Protocol servers over Streamable HTTP, thread per core on io_uring.
+//!
+//! ```no_run
+//! use ringlane::{Cx, Server};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Add {
+//!     a: f64,
+//!     b: f64,
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Server::new("calculator", "1.0.0")
+//!         .tool("add", "Add two numbers", async |_: Cx, Add { a, b }: Add| Ok(a + b))
+//!         .main()
+//! }
+//! ```
+//!
+//! [`Server`] is where to begin; [`Tool`] says what a tool can be, [`Cx`] what a running handler may
+//! ask for, [`Answer`] and [`ToolError`] what it gives back, [`Settings`] what can be set.
+//!
+//! # The way through the code
+//!
+//! The modules below are the floors of the house, lowest first, and a request climbs them: bytes
+//! come from a socket (`rt`), are read as a request and routed (`serve`, on `http`), its body is
+//! decoded (`jsonrpc`), its message judged by the rules of its revision (`mcp`) and dispatched
+//! (`controller`) to the code behind a name (`handler`); the answer takes the same way down. Each
+//! floor uses only those below it. They are public for the crate's own tests and tools; only what
+//! is exported here, at the top, is a promise.
 
-pub mod base;
-pub mod cli;
-pub mod client;
-pub mod controller;
 #[doc(hidden)]
-pub mod fuzzing;
-pub mod handler;
+pub mod base;
+
+#[doc(hidden)]
 pub mod http;
+#[doc(hidden)]
 pub mod jsonrpc;
+
+#[doc(hidden)]
 pub mod mcp;
-pub mod rt;
+
+#[doc(hidden)]
+pub mod client;
+#[doc(hidden)]
+pub mod handler;
+
+#[doc(hidden)]
+pub mod controller;
+
+#[doc(hidden)]
 pub mod serve;
 
+#[doc(hidden)]
+pub mod rt;
+
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod config;
+mod server;
+
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use config::Settings;
+pub use controller::catalogue::{CacheScope, ListSettings};
 pub use handler::answer::Answer;
-pub use handler::context::Cx;
+pub use handler::context::{Amount, Cx, Room};
 pub use handler::error::ToolError;
+pub use handler::off_core::BlockingCx;
 pub use handler::tool::Tool;
-pub use mcp::model::content::Content;
+pub use mcp::capability::Capability;
+pub use mcp::model::annotations::{Annotations, Role, ToolAnnotations};
+pub use mcp::model::content::{Content, ResourceBody, ResourceContents, ResourceLink};
+pub use mcp::model::icon::{Icon, Theme};
+pub use mcp::model::log::LogLevel;
+pub use mcp::revision::{Era, Revision};
+pub use rt::address::ListenAddress;
+pub use rt::affinity::CpuList;
+pub use rt::driver::IoChoice;
+pub use rt::server::{DrainHandle, Running, StartError};
+pub use rt::settings::RtSettings;
+pub use serve::limits::ServeLimits;
+pub use server::{ServeError, Server};

@@ -8,6 +8,8 @@ use clap_complete::Shell;
 
 use crate::cli::Application;
 use crate::cli::settings::limits_table;
+use crate::config::Settings;
+use crate::config::values::LimitValue;
 
 const LISTENING: &str = "Where to listen";
 const WORKING: &str = "Workers";
@@ -53,14 +55,14 @@ pub enum Command {
 }
 
 /// The flags of `serve` and `check`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct RawServe {
-    /// Address to listen on: IP:PORT, or unix:/PATH; may be repeated
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", help_heading = LISTENING)]
+    /// Address to listen on: IP:PORT, localhost:PORT or unix:/PATH; may be repeated
+    #[arg(long, value_name = "ADDR", help_heading = LISTENING)]
     pub listen: Vec<String>,
     /// Path of the MCP endpoint
-    #[arg(long, value_name = "PATH", default_value = "/mcp", help_heading = LISTENING)]
-    pub path: String,
+    #[arg(long, value_name = "PATH", help_heading = LISTENING)]
+    pub path: Option<String>,
     /// Number of workers [default: one per CPU]
     #[arg(long, value_name = "N", help_heading = WORKING)]
     pub workers: Option<String>,
@@ -68,8 +70,8 @@ pub struct RawServe {
     #[arg(long, value_name = "LIST", help_heading = WORKING)]
     pub cpus: Option<String>,
     /// Driver: auto (io_uring, or epoll where the kernel refuses it), io_uring, epoll
-    #[arg(long, value_name = "DRIVER", default_value = "auto", help_heading = WORKING)]
-    pub io: String,
+    #[arg(long, value_name = "DRIVER", help_heading = WORKING)]
+    pub io: Option<String>,
     /// Origins of web pages that may call.
     #[arg(
         long,
@@ -79,15 +81,16 @@ pub struct RawServe {
                 [default: none]"
     )]
     pub allow_origin: Vec<String>,
-    /// Host to answer to besides the listening addresses; may be repeated [default: none]
+    /// Name to answer to, as clients write it: HOST[:PORT], or * for any; may be repeated
+    /// [default: localhost, 127.0.0.1 and [::1]]
     #[arg(long, value_name = "HOST", help_heading = CALLERS)]
     pub allow_host: Vec<String>,
     /// Set a limit; durations as 500ms, 10s, 5m, sizes as 16KiB, 4MiB; may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = BOUNDS)]
     pub limit: Vec<String>,
     /// How long running calls may go on after SIGTERM
-    #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = BOUNDS)]
-    pub drain_timeout: String,
+    #[arg(long, value_name = "DURATION", help_heading = BOUNDS)]
+    pub drain_timeout: Option<String>,
 }
 
 /// The flags of every command that calls a server.
@@ -154,29 +157,20 @@ pub struct RawLs {
     pub json: bool,
 }
 
-/// The command line of an application: named after it, with its limits in the help of `--limit`.
+/// The command line of an application: named after it, with its own defaults in the help.
 #[must_use]
-pub fn command_of(application: &dyn Application) -> clap::Command {
+pub fn command_of(application: &impl Application) -> clap::Command {
     let program = application.name();
-    let limits = format!(
-        "Set a limit; may be repeated. Durations are written as 500ms, 10s, 5m or 1h, sizes as \
-         16KiB, 4MiB or plain bytes. The limits and their defaults:\n\n{}",
-        limits_table(application.limits(), |row| row.default)
-    );
-    let with_limits =
-        |command: clap::Command| command.mut_arg("limit", |limit| limit.long_help(limits.clone()));
-    with_limits(CommandLine::command())
+    let of_serve = |command: clap::Command, shown: &[Example]| {
+        with_defaults(command, application.settings()).after_help(examples(program, shown))
+    };
+    of_serve(CommandLine::command(), MAIN_EXAMPLES)
         .name(program.to_owned())
         .bin_name(program.to_owned())
         .version(application.version().to_owned())
         .about(application.about().to_owned())
-        .after_help(examples(program, MAIN_EXAMPLES))
-        .mut_subcommand("serve", |serve| {
-            with_limits(serve).after_help(examples(program, SERVE_EXAMPLES))
-        })
-        .mut_subcommand("check", |check| {
-            with_limits(check).after_help(examples(program, CHECK_EXAMPLES))
-        })
+        .mut_subcommand("serve", |serve| of_serve(serve, SERVE_EXAMPLES))
+        .mut_subcommand("check", |check| of_serve(check, CHECK_EXAMPLES))
         .mut_subcommand("call", |call| call.after_help(examples(program, CALL_EXAMPLES)))
         .mut_subcommand("ls", |ls| ls.after_help(examples(program, LS_EXAMPLES)))
         .mut_subcommand("completions", |completions| {
@@ -185,12 +179,36 @@ pub fn command_of(application: &dyn Application) -> clap::Command {
         .mut_subcommand("man", |man| man.after_help(examples(program, MAN_EXAMPLES)))
 }
 
+/// Writes the application's own settings into the help of the flags that go over them.
+fn with_defaults(command: clap::Command, settings: &Settings) -> clap::Command {
+    let listen: Vec<_> = settings.runtime.listen.iter().map(ToString::to_string).collect();
+    let drain = LimitValue::Duration(settings.serve.limits.drain_timeout);
+    let defaults = [
+        ("listen", listen.join(" ")),
+        ("path", settings.serve.path.clone()),
+        ("io", settings.runtime.io.to_string()),
+        ("drain_timeout", drain.to_string()),
+    ];
+    let limits = format!(
+        "Set a limit; may be repeated. Durations are written as 500ms, 10s, 5m or 1h, sizes as \
+         16KiB, 4MiB or plain bytes. The limits and their defaults:\n\n{}",
+        limits_table(settings)
+    );
+    let command = command.mut_arg("limit", |limit| limit.long_help(limits));
+    defaults.into_iter().fold(command, |command, (flag, default)| {
+        command.mut_arg(flag, |arg| {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            arg.help(format!("{help} [default: {default}]"))
+        })
+    })
+}
+
 /// Reads a command line; the first word is the program.
 ///
 /// # Errors
 /// What clap says, help and version included.
 pub fn parse(
-    application: &dyn Application,
+    application: &impl Application,
     words: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<CommandLine, clap::Error> {
     let mut matches = command_of(application).try_get_matches_from(words)?;

@@ -1,7 +1,7 @@
 //! Level 7: the command line, and the only place that prints.
 //!
-//! Reading order: `run` below, `command` (what can be typed), `settings` and `values` (flags into
-//! settings), `serve`, `call` and `ls` (the commands), `remote` (what commands that call a server
+//! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
+//! settings), `program` (a server as a program), `serve`, `call` and `ls` (the commands), `remote` (what commands that call a server
 //! share), `arguments`, `progress`, `render`, `indent`, `near` (their parts), `terminal` (the
 //! streams).
 //! Exit codes: 0 done; 1 failed: the server, the tool or the way there; 2 the command line is
@@ -13,13 +13,13 @@ pub mod command;
 mod indent;
 mod ls;
 mod near;
+mod program;
 mod progress;
 mod remote;
 mod render;
 mod serve;
 pub mod settings;
 pub mod terminal;
-pub mod values;
 
 use std::ffi::OsString;
 use std::io;
@@ -28,9 +28,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::cli::command::{Command, CommandLine};
-use crate::cli::settings::{LimitRow, ServeArgs};
 use crate::cli::terminal::Terminal;
 use crate::client::request::ClientIdentity;
+use crate::config::Settings;
 
 const COMMANDS: &str = "serve, check, call, ls, completions and man";
 
@@ -42,35 +42,34 @@ pub trait Application {
     fn version(&self) -> &str;
     /// What it is, in one line.
     fn about(&self) -> &str;
-    /// The limits that `--limit` sets.
-    fn limits(&self) -> &[LimitRow];
-    /// Checks settings that are right each by itself, without serving: lines to add to the report
-    /// of `check`.
+    /// Its settings before any flag.
+    fn settings(&self) -> &Settings;
+    /// Checks settings whose flags are right each by itself: lines to add to the report of `check`.
     ///
     /// # Errors
     /// Every fault, each naming the setting, the rule and the fix.
-    fn check(&self, args: &ServeArgs) -> Result<String, Vec<String>>;
+    fn check(&self, settings: &Settings) -> Result<String, Vec<String>>;
     /// Serves until told to stop.
     ///
     /// # Errors
     /// Why it could not go on: what, where, and the fix.
-    fn serve(&self, args: &ServeArgs) -> Result<ExitCode, String>;
+    fn serve(self, settings: Settings, terminal: &mut Terminal) -> Result<ExitCode, String>;
 }
 
 /// Runs the command line of this process.
 #[must_use]
-pub fn run(application: &dyn Application) -> ExitCode {
+pub fn run(application: impl Application) -> ExitCode {
     run_with(application, std::env::args_os(), &mut Terminal::of_process())
 }
 
 /// Runs a command line; the first word is the program.
 #[must_use]
 pub fn run_with(
-    application: &dyn Application,
+    application: impl Application,
     words: impl IntoIterator<Item = OsString>,
     terminal: &mut Terminal,
 ) -> ExitCode {
-    let outcome = match command::parse(application, words) {
+    let outcome = match command::parse(&application, words) {
         Ok(line) => dispatch(application, line, terminal),
         Err(error) => explain(&error, terminal),
     };
@@ -117,7 +116,7 @@ impl From<io::Error> for Failure {
 }
 
 fn dispatch(
-    application: &dyn Application,
+    application: impl Application,
     line: CommandLine,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, Failure> {
@@ -126,24 +125,24 @@ fn dispatch(
         version: application.version().to_owned(),
     };
     match line.command {
-        None => serve::serve(application, &line.serve),
-        Some(Command::Serve(raw)) => serve::serve(application, &raw),
-        Some(Command::Check(raw)) => serve::check(application, &raw, terminal),
+        None => serve::serve(application, &line.serve, terminal),
+        Some(Command::Serve(raw)) => serve::serve(application, &raw, terminal),
+        Some(Command::Check(raw)) => serve::check(&application, &raw, terminal),
         Some(Command::Call(raw)) => call::call(&raw, identity(), terminal),
         Some(Command::Ls(raw)) => ls::ls(&raw, identity(), terminal),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
-            let mut command = command::command_of(application);
+            let mut command = command::command_of(&application);
             clap_complete::generate(shell, &mut command, application.name(), &mut script);
             terminal.print(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Man { command }) => manual(application, command.as_deref(), terminal),
+        Some(Command::Man { command }) => manual(&application, command.as_deref(), terminal),
     }
 }
 
 fn manual(
-    application: &dyn Application,
+    application: &impl Application,
     wanted: Option<&str>,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, Failure> {

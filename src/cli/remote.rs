@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::cli::Failure;
 use crate::cli::command::{RawEra, RawRemote};
 use crate::cli::terminal::harmless;
-use crate::cli::values::parse_duration;
 use crate::client::era::EraChoice;
 use crate::client::error::ClientError;
 use crate::client::options::{ClientOptions, parse_field};
 use crate::client::request::ClientIdentity;
+use crate::config::values::parse_duration;
 
 /// The lowest level of the log messages that a person who calls a tool wants to see.
 const LOG_LEVEL: &str = "info";

@@ -201,7 +201,8 @@ mod tests {
             let page = catalogue.page(pages, cursor.as_deref()).expect("a page");
             let page: Value = serde_json::from_slice(page).expect("JSON");
             assert_eq!((&page["resultType"], &page["ttlMs"]), (&json!("complete"), &json!(0)));
-            names.extend(page["tools"].as_array().expect("array").iter().map(|t| t["name"].clone()));
+            names
+                .extend(page["tools"].as_array().expect("array").iter().map(|t| t["name"].clone()));
             match page.get("nextCursor") {
                 Some(next) => cursor = next.as_str().map(str::to_owned),
                 None => break,
@@ -217,7 +218,8 @@ mod tests {
     fn a_server_without_tools_declares_none() {
         let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
         let greeting: Value =
-            serde_json::from_slice(&catalogue.edition(Revision::V2025_11_25).greeting).expect("JSON");
+            serde_json::from_slice(&catalogue.edition(Revision::V2025_11_25).greeting)
+                .expect("JSON");
         assert_eq!(greeting["capabilities"], json!({"logging": {}}));
         assert_eq!(greeting["protocolVersion"], "2025-11-25");
         assert!(greeting.get("resultType").is_none());

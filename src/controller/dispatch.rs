@@ -194,11 +194,7 @@ fn refuse(out: &mut Vec<u8>, id: Option<Id<'_>>, error: &RpcError) -> Reaction {
 
 /// Takes a notification. None has an effect here: `initialized` and `cancelled` belong to sessions,
 /// and in the modern era a call is cancelled by closing its response.
-fn notification(
-    params: Option<View<'_>>,
-    envelope: Envelope<'_>,
-    out: &mut Vec<u8>,
-) -> Reaction {
+fn notification(params: Option<View<'_>>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
     match era::of_notification(&Meta::read(params), envelope.fields).map(Revision::era) {
         Ok(Era::Legacy | Era::Modern) => Reaction::Accepted,
         Err(error) => refuse(out, None, &error),

@@ -233,9 +233,7 @@ fn encode_meta(out: &mut Vec<u8>, meta: Option<&Map<String, Value>>, frame: Resu
 /// Turns a tool's failure into what is written: a result with `isError`, or a JSON-RPC error.
 pub(crate) fn failure(error: ToolError) -> Result<Outcome, crate::jsonrpc::error::RpcError> {
     match error.kind {
-        Kind::Told(text) => {
-            Ok(Outcome::Full(Box::new(Answer::from(Content::text(text)).failed())))
-        }
+        Kind::Told(text) => Ok(Outcome::Full(Box::new(Answer::from(Content::text(text)).failed()))),
         Kind::Rpc(error) => Err(error),
     }
 }

@@ -75,9 +75,9 @@ impl<E: std::error::Error> From<E> for ToolError {
     fn from(error: E) -> Self {
         const CAUSES_MAX: usize = 8;
         let causes = std::iter::successors(error.source(), |cause| cause.source());
-        let text = causes.take(CAUSES_MAX).fold(error.to_string(), |text, cause| {
-            format!("{text}: {cause}")
-        });
+        let text = causes
+            .take(CAUSES_MAX)
+            .fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
         Self::new(text)
     }
 }

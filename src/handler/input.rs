@@ -287,13 +287,17 @@ fn is_plain(property: &Value) -> bool {
     let format = members.get("format").and_then(Value::as_str).unwrap_or_default();
     members.iter().all(|(keyword, value)| match keyword.as_str() {
         "title" | "description" | "default" | "x-mcp-header" => true,
-        "type" => types(value).all(|name| {
-            matches!(name, "string" | "boolean" | "number" | "integer" | "null")
-        }),
-        "format" => format.starts_with("int") || format.starts_with("uint")
-            || matches!(format, "float" | "double"),
+        "type" => types(value)
+            .all(|name| matches!(name, "string" | "boolean" | "number" | "integer" | "null")),
+        "format" => {
+            format.starts_with("int")
+                || format.starts_with("uint")
+                || matches!(format, "float" | "double")
+        }
         "minimum" => format.starts_with("uint") && value.as_u64() == Some(0),
-        "maximum" => matches!((format, value.as_u64()), ("uint8", Some(255)) | ("uint16", Some(65535))),
+        "maximum" => {
+            matches!((format, value.as_u64()), ("uint8", Some(255)) | ("uint16", Some(65535)))
+        }
         _ => false,
     }) && members.contains_key("type")
 }

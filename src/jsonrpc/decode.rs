@@ -172,7 +172,8 @@ fn check_members(nodes: &[Node<'_>], limits: &JsonLimits) -> Result<(), DecodeEr
     for (index, node) in nodes.iter().enumerate() {
         if let Node::Object { len, .. } = node
             && *len > 1
-            && let Some(name) = View::first(nodes.get(index..).unwrap_or_default()).and_then(repeated)
+            && let Some(name) =
+                View::first(nodes.get(index..).unwrap_or_default()).and_then(repeated)
         {
             return Err(DecodeError::RepeatedMember { name: shown(name) });
         }
@@ -186,9 +187,10 @@ fn repeated(object: View<'_>) -> Option<&str> {
     {
         let mut names: Vec<&str> = object.members().map(|(name, _)| name).collect();
         names.sort_unstable();
-        return names.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| {
-            pair.first().copied()
-        });
+        return names
+            .windows(2)
+            .find(|pair| pair.first() == pair.last())
+            .and_then(|pair| pair.first().copied());
     }
     let mut members = object.members();
     while let Some((name, _)) = members.next() {
@@ -220,9 +222,29 @@ mod tests {
     #[test]
     fn what_is_not_strict_json_is_refused() {
         for body in [
-            &b""[..], b" ", b"{", b"{}}", b"[1,]", b"{\"a\":1,}", b"nul", b"01", b"+1", b".5", b"1.",
-            b"'a'", b"\"\\ud800\"", b"\"\xff\"", b"\"\xc0\x80\"", b"\"\xed\xa0\x80\"", b"\"a\nb\"",
-            b"\xef\xbb\xbf{}", b"NaN", b"1 2", b"{a:1}", b"/*c*/1", b"\"\\x\"",
+            &b""[..],
+            b" ",
+            b"{",
+            b"{}}",
+            b"[1,]",
+            b"{\"a\":1,}",
+            b"nul",
+            b"01",
+            b"+1",
+            b".5",
+            b"1.",
+            b"'a'",
+            b"\"\\ud800\"",
+            b"\"\xff\"",
+            b"\"\xc0\x80\"",
+            b"\"\xed\xa0\x80\"",
+            b"\"a\nb\"",
+            b"\xef\xbb\xbf{}",
+            b"NaN",
+            b"1 2",
+            b"{a:1}",
+            b"/*c*/1",
+            b"\"\\x\"",
         ] {
             let shown = String::from_utf8_lossy(body);
             assert!(matches!(decode(body), Err(DecodeError::NotJson { .. })), "{shown:?}");
@@ -282,9 +304,9 @@ mod tests {
             any::<bool>().prop_map(Into::into),
             any::<i64>().prop_map(Into::into),
             any::<u64>().prop_map(Into::into),
-            any::<f32>().prop_filter("JSON has none", |f| f.is_finite()).prop_map(|f| {
-                serde_json::Value::from(f64::from(f))
-            }),
+            any::<f32>()
+                .prop_filter("JSON has none", |f| f.is_finite())
+                .prop_map(|f| { serde_json::Value::from(f64::from(f)) }),
             ".{0,12}".prop_map(Into::into),
         ];
         leaf.prop_recursive(4, 48, 6, |inner| {

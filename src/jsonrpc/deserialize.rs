@@ -112,9 +112,7 @@ impl<'de> de::MapAccess<'de> for Map<'de> {
         seed: K,
     ) -> Result<Option<K::Value>, DeserializeError> {
         self.value = self.members.next();
-        self.value
-            .map(|(name, _)| seed.deserialize(BorrowedStrDeserializer::new(name)))
-            .transpose()
+        self.value.map(|(name, _)| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(

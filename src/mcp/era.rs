@@ -39,9 +39,7 @@ pub fn of_request(
     let named = match fields.version() {
         None => Revision::ASSUMED,
         Some(_) if method == "initialize" => return Ok(Speaks::Handshake),
-        Some(name) => {
-            Revision::parse(name).ok_or_else(|| error::unsupported_version(name))?
-        }
+        Some(name) => Revision::parse(name).ok_or_else(|| error::unsupported_version(name))?,
     };
     match named.era() {
         Era::Modern => Err(error::invalid_params(
@@ -57,10 +55,7 @@ pub fn of_request(
 ///
 /// # Errors
 /// When it names a revision that is not served.
-pub fn of_notification(
-    meta: &Meta<'_>,
-    fields: &dyn MirroredFields,
-) -> Result<Revision, RpcError> {
+pub fn of_notification(meta: &Meta<'_>, fields: &dyn MirroredFields) -> Result<Revision, RpcError> {
     let name = meta.version.and_then(View::as_str).or_else(|| fields.version());
     name.map_or(Ok(Revision::ASSUMED), |name| {
         Revision::parse(name).ok_or_else(|| error::unsupported_version(name))

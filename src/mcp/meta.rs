@@ -37,7 +37,8 @@ impl<'a> Meta<'a> {
     /// Finds the members of `params._meta`. A `_meta` that is no object counts as none.
     #[must_use]
     pub fn read(params: Option<View<'a>>) -> Self {
-        let mut meta = Self { all: params.and_then(|params| params.get("_meta")), ..Self::default() };
+        let mut meta =
+            Self { all: params.and_then(|params| params.get("_meta")), ..Self::default() };
         for (name, value) in meta.all.into_iter().flat_map(View::members) {
             match name {
                 VERSION => meta.version = Some(value),
@@ -71,7 +72,5 @@ impl<'a> Meta<'a> {
 
 /// A log level that is not one of the eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "log level must be one of debug, info, notice, warning, error, critical, alert, emergency"
-)]
+#[error("log level must be one of debug, info, notice, warning, error, critical, alert, emergency")]
 pub struct BadLogLevel;

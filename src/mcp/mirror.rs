@@ -263,8 +263,10 @@ fn annotated(
     else {
         return Err(MirrorError::NoToken { path: shown() });
     };
-    if !matches!(property.get("type").and_then(Json::as_str), Some("string" | "integer" | "boolean"))
-    {
+    if !matches!(
+        property.get("type").and_then(Json::as_str),
+        Some("string" | "integer" | "boolean")
+    ) {
         return Err(MirrorError::Kind { path: shown() });
     }
     Ok(MirroredParam { field: format!("Mcp-Param-{suffix}"), path: path.to_vec() })

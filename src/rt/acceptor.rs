@@ -20,12 +20,12 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, sockopt};
 
+use crate::base::clock::Clock;
 use crate::base::timers::Sleep;
 use crate::rt::clock::CoreClock;
 use crate::rt::gate::Gate;
 use crate::rt::readiness::{Direction, Readiness};
 use crate::rt::socket::Socket;
-use crate::base::clock::Clock;
 
 const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);

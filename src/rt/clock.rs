@@ -6,9 +6,9 @@
 
 use std::time::Instant;
 
+use crate::base::clock::Clock;
 use crate::base::time::Now;
 use crate::base::timers::Timers;
-use crate::base::clock::Clock;
 
 /// The moment from which all clocks of a process count.
 #[derive(Clone, Copy, Debug)]

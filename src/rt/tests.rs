@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use crate::base::clock::Clock;
 use crate::rt::acceptor::{Accepted, Arrival};
 use crate::rt::address::ListenAddress;
 use crate::rt::driver::{Driver, IoChoice};
@@ -22,7 +23,6 @@ use crate::rt::server::{Running, serve};
 use crate::rt::settings::RtSettings;
 use crate::rt::socket::Socket;
 use crate::rt::worker::WorkerSeat;
-use crate::base::clock::Clock;
 use crate::serve::transport::Transport;
 
 const CHILD: &str = "RINGLANE_TEST_CHILD";

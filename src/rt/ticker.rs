@@ -10,9 +10,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use crate::base::clock::Clock;
 use crate::base::time::Deadline;
 use crate::rt::clock::CoreClock;
-use crate::base::clock::Clock;
 
 /// Advances the clock's timers for ever. Spawned once on each worker.
 #[expect(clippy::infinite_loop, reason = "it lives as long as its worker")]

@@ -229,8 +229,7 @@ impl Exchange<'_> {
                 _ => (String::new(), &b""[..]),
             };
             let head = std::mem::take(&mut self.output);
-            let slices =
-                [&head[..], line.as_bytes(), frames, end].map(IoSlice::new);
+            let slices = [&head[..], line.as_bytes(), frames, end].map(IoSlice::new);
             sent = wire::send_slices(transport, &slices, &mut self.output);
             self.shard.buffers.give(head);
         });

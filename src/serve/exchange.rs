@@ -311,7 +311,8 @@ fn answer(
             return Step::Answered(persistence);
         }
     };
-    let plan = ReplyPlan { version: head.version, persistence, acceptance, cors: cors(shard, head) };
+    let plan =
+        ReplyPlan { version: head.version, persistence, acceptance, cors: cors(shard, head) };
     let draft = Draft::open(out, &plan);
     let envelope = Envelope { fields: &HeadFields(head), stream: acceptance.prefers_stream() };
     match shard.controller.receive(body, envelope, out) {
@@ -338,8 +339,7 @@ fn refuse(
     out: &mut Vec<u8>,
 ) -> Persistence {
     count(&shard.counters().refusals);
-    let persistence =
-        if body.is_some() { persistence(shard, head) } else { Persistence::Close };
+    let persistence = if body.is_some() { persistence(shard, head) } else { Persistence::Close };
     // An origin that may not call may not read why either.
     let cors = if refusal.status == 403 { Vec::new() } else { cors(shard, head) };
     let with_body = head.method != Method::Head;

@@ -46,9 +46,8 @@ const PROBE_METHODS: &str = "GET, HEAD";
 pub(super) fn admit(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal> {
     let settings = &*shard.settings;
     let at_endpoint = head.path == settings.path;
-    let refuse = |status, reason| {
-        Err(Refusal { status, reason, allow: None, by_endpoint: at_endpoint })
-    };
+    let refuse =
+        |status, reason| Err(Refusal { status, reason, allow: None, by_endpoint: at_endpoint });
     if settings.hosts.judge(head.authority.as_ref()) != Verdict::Allowed {
         return refuse(421, "Host is not a name of this server; allow it with --allow-host");
     }
@@ -71,8 +70,7 @@ pub(super) fn admit(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refu
 }
 
 fn admit_at_endpoint(head: &RequestHead<'_>) -> Result<Route, Refusal> {
-    let refuse =
-        |status, reason| Err(Refusal { status, reason, allow: None, by_endpoint: true });
+    let refuse = |status, reason| Err(Refusal { status, reason, allow: None, by_endpoint: true });
     match head.method {
         Method::Post => {}
         Method::Options => return Ok(Route::Options),
@@ -86,7 +84,8 @@ fn admit_at_endpoint(head: &RequestHead<'_>) -> Result<Route, Refusal> {
     }
     let acceptance = Acceptance::parse(head.accept());
     if acceptance.nothing_acceptable() {
-        let reason = "Accept must allow application/json, text/event-stream or application/x-ndjson";
+        let reason =
+            "Accept must allow application/json, text/event-stream or application/x-ndjson";
         return refuse(406, reason);
     }
     Ok(Route::Message(acceptance))

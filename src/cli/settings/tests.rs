@@ -2,107 +2,98 @@
 
 use super::*;
 
-const ROWS: &[LimitRow] = &[
-    LimitRow {
-        name: "body_bytes_max",
-        kind: LimitKind::Bytes,
-        default: LimitValue::Bytes(4 << 20),
-        about: "largest request body; 413 past it",
-    },
-    LimitRow {
-        name: "head_timeout",
-        kind: LimitKind::Duration,
-        default: LimitValue::Duration(Duration::from_secs(10)),
-        about: "time for a request head; 408 past it",
-    },
-];
-
-fn raw() -> RawServe {
-    RawServe {
-        listen: vec!["127.0.0.1:8080".to_owned()],
-        path: "/mcp".to_owned(),
-        workers: None,
-        cpus: None,
-        io: "auto".to_owned(),
-        allow_origin: Vec::new(),
-        allow_host: Vec::new(),
-        limit: Vec::new(),
-        drain_timeout: "30s".to_owned(),
-    }
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
 }
 
 #[test]
-fn right_flags_become_settings() {
+fn right_flags_go_over_the_programs_settings() {
     let given = RawServe {
         listen: vec!["[::1]:0".to_owned(), "unix:/run/mcp.sock".to_owned()],
-        workers: Some("4".to_owned()),
-        cpus: Some("8,0-2,1".to_owned()),
-        io: "epoll".to_owned(),
+        workers: text("4"),
+        cpus: text("8,0-2"),
+        io: text("epoll"),
         allow_origin: vec!["https://app.example.com".to_owned()],
         allow_host: vec!["mcp.example.com:443".to_owned()],
         limit: vec!["body_bytes_max=16KiB".to_owned()],
-        ..raw()
+        drain_timeout: text("3s"),
+        ..RawServe::default()
     };
-    let (args, faults) = check(&given, ROWS);
+    let mut base = Settings::default();
+    base.serve.path = "/tools".to_owned();
+    let (settings, faults) = settle(&given, &base);
     assert_eq!(faults, Vec::<String>::new());
-    assert_eq!(args.cpus, Some(vec![0, 1, 2, 8]));
-    assert_eq!(args.limit("body_bytes_max"), Some(LimitValue::Bytes(16 << 10)));
-    assert_eq!(args.limit("head_timeout"), Some(LimitValue::Duration(Duration::from_secs(10))));
-    let report = "listen          [::1]:0
-listen          unix:/run/mcp.sock
-path            /mcp
-workers         4
-cpus            0,1,2,8
-io              epoll
-allow-origin    https://app.example.com
-allow-host      mcp.example.com:443
-drain-timeout   30s
-limit body_bytes_max     16KiB  largest request body; 413 past it
-limit head_timeout         10s  time for a request head; 408 past it
-";
-    assert_eq!(args.report(ROWS), report);
+    let report = report(&settings);
+    for line in [
+        "listen          [::1]:0",
+        "listen          unix:/run/mcp.sock",
+        "path            /tools",
+        "workers         4",
+        "cpus            8,0,1,2",
+        "io              epoll",
+        "allow-origin    loopback https://app.example.com",
+        "allow-host      loopback mcp.example.com:443",
+    ] {
+        assert!(report.lines().any(|told| told == line), "{line} in\n{report}");
+    }
+    let limit =
+        |name: &str| report.lines().find(|line| line.starts_with(&format!("limit {name} ")));
+    assert!(limit("body_bytes_max").is_some_and(|line| line.contains(" 16KiB ")), "{report}");
+    assert!(limit("head_timeout").is_some_and(|line| line.contains(" 10s ")), "{report}");
+    assert!(limit("drain_timeout").is_some_and(|line| line.contains(" 3s ")), "{report}");
+}
+
+#[test]
+fn no_flags_change_nothing() {
+    let base = Settings::default();
+    let (settings, faults) = settle(&RawServe::default(), &base);
+    assert_eq!((report(&settings), faults), (report(&base), Vec::new()));
 }
 
 #[test]
 fn every_fault_is_named_at_once_with_its_fix() {
     let wrong = RawServe {
-        listen: vec!["localhost".to_owned(), "unix:mcp.sock".to_owned()],
-        path: "mcp".to_owned(),
-        workers: Some("0".to_owned()),
-        cpus: Some("3-1".to_owned()),
-        io: "kqueue".to_owned(),
+        listen: vec!["nowhere".to_owned(), "unix:".to_owned()],
+        path: None,
+        workers: text("0"),
+        cpus: text("3-1"),
+        io: text("kqueue"),
         allow_origin: vec!["example.com".to_owned(), "https://h/path".to_owned()],
         allow_host: vec!["h/path".to_owned()],
         limit: vec![
             "body_bytes_max".to_owned(),
             "body_byte_max=1".to_owned(),
             "head_timeout=10".to_owned(),
-            "nothing=1".to_owned(),
-            "body_bytes_max=1".to_owned(),
-            "body_bytes_max=2".to_owned(),
+            "fields_max=0".to_owned(),
+            "json_depth_max=8".to_owned(),
+            "json_depth_max=9".to_owned(),
         ],
-        drain_timeout: "soon".to_owned(),
+        drain_timeout: text("soon"),
     };
-    let (_, faults) = check(&wrong, ROWS);
-    let expected = [
-        ("--listen: \"localhost\"", "IP:PORT"),
-        ("--listen: \"unix:mcp.sock\"", "unix:/run/mcp.sock"),
-        ("--path: \"mcp\"", "begin with /"),
-        ("--workers: \"0\"", "leave it out"),
-        ("--cpus: \"3-1\"", "0-3,8"),
-        ("--io: \"kqueue\"", "auto, io_uring or epoll"),
-        ("--allow-origin: \"example.com\"", "SCHEME://HOST"),
-        ("--allow-origin: \"https://h/path\"", "without a path"),
-        ("--allow-host: \"h/path\"", "HOST:PORT"),
-        ("--limit: \"body_bytes_max\"", "NAME=VALUE"),
-        ("--limit: there is no limit \"body_byte_max\"", "did you mean body_bytes_max?"),
-        ("--limit: head_timeout: \"10\"", "such as 10s"),
-        ("--limit: there is no limit \"nothing\"", "`check` lists them all"),
-        ("--limit: body_bytes_max is given twice", "give it once"),
-        ("--drain-timeout: \"soon\"", "such as 10s"),
-    ];
-    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
-    for (fault, (begin, fix)) in faults.iter().zip(expected) {
-        assert!(fault.starts_with(begin) && fault.contains(fix), "{fault}");
+    let (settings, faults) = settle(&wrong, &Settings::default());
+    for (index, expected) in [
+        "--listen: ",
+        "--listen: ",
+        "--workers: \"0\" is not a whole number from 1",
+        "--cpus: ",
+        "--io: ",
+        "--allow-origin: ",
+        "--allow-origin: ",
+        "--allow-host: ",
+        "--limit: \"body_bytes_max\" is not NAME=VALUE",
+        "--limit: there is no limit \"body_byte_max\": did you mean body_bytes_max?",
+        "--limit: head_timeout: \"10\" is not a duration",
+        "--limit: fields_max must be at least 1",
+        "--limit: json_depth_max is given twice",
+        "--drain-timeout: \"soon\" is not a duration",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let told = faults.get(index).map(String::as_str).unwrap_or_default();
+        assert!(told.starts_with(expected), "{expected} is not {told}");
     }
+    assert_eq!(faults.len(), 14, "{faults:#?}");
+    let listen = Settings::default().runtime.listen;
+    assert_eq!(settings.runtime.listen, listen, "what is faulty keeps its value");
 }

@@ -7,6 +7,8 @@
 //! Invariant: scheme, host and port are compared as wholes after parsing, never by prefix or
 //! suffix.
 
+use std::fmt;
+
 use crate::http::authority::{Authority, Host};
 use crate::http::field::{elements, is_token};
 
@@ -224,6 +226,31 @@ impl HostPolicy {
                 },
             )
     }
+}
+
+impl fmt::Display for OriginPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, self.any, self.loopback, &self.entries)
+    }
+}
+
+impl fmt::Display for HostPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, self.any, self.loopback, &self.entries)
+    }
+}
+
+/// What a policy lets in, as it would be configured.
+fn describe(
+    f: &mut fmt::Formatter<'_>,
+    any: bool,
+    loopback: bool,
+    entries: &[String],
+) -> fmt::Result {
+    let words = [(any, "*"), (loopback, "loopback")];
+    let words = words.into_iter().filter_map(|(holds, word)| holds.then_some(word));
+    let words: Vec<&str> = words.chain(entries.iter().map(String::as_str)).collect();
+    f.write_str(if words.is_empty() { "none".to_owned() } else { words.join(" ") }.as_str())
 }
 
 /// A value of a policy that is not one.

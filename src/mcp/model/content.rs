@@ -144,8 +144,7 @@ impl Content {
                 encode_media(out, "audio", data, mime_type);
             }
             Kind::Audio { data, mime_type } => {
-                let resource =
-                    json!({"uri": "data:audio", "mimeType": mime_type, "blob": data});
+                let resource = json!({"uri": "data:audio", "mimeType": mime_type, "blob": data});
                 encode_resource(out, &resource);
             }
             Kind::Resource(contents) => encode_resource(out, &contents.to_json()),

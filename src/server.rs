@@ -1,0 +1,288 @@
+//! `Server`: what a Rust user of this crate sees. Put it together, then run it.
+//!
+//! Level 7: it joins the layers. A server is filled (`tool`, `add`), set up (`settings`), and then
+//! run as a whole program (`main`), in the background of one (`start`), until told to stop (`serve`),
+//! or in memory for tests (`test_client`).
+
+use std::any::Any;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::base::clock::Clock;
+use crate::base::pool::FuturePool;
+use crate::cli;
+use crate::config::Settings;
+use crate::controller::catalogue::Catalogue;
+use crate::handler::call::Services;
+use crate::handler::context::Cx;
+use crate::handler::error::ToolError;
+use crate::handler::off_core::{BlockingCx, Busy, Completion, Job, JobPanicked, OffCore};
+use crate::handler::registry::{Registry, RegistryError};
+use crate::handler::tool::Tool;
+use crate::mcp::model::icon::Icon;
+use crate::rt::acceptor::Arrival;
+use crate::rt::blocking::BlockingPool;
+use crate::rt::server::{Running, StartError};
+use crate::rt::worker::WorkerSeat;
+use crate::serve::connection::{converse, serve_connection};
+use crate::serve::shard::{ServeSettings, Shard};
+
+/// How many boxes for working connections a core keeps.
+const KEPT_CONNECTIONS_MAX: usize = 1024;
+/// How long cancelled calls are waited for at the end of a drain.
+const CANCEL_GRACE: Duration = Duration::from_millis(1500);
+
+/// An MCP server.
+///
+/// ```no_run
+/// use ringlane::{Cx, Server};
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Add {
+///     /// first addend
+///     a: f64,
+///     b: f64,
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     Server::new("calculator", env!("CARGO_PKG_VERSION"))
+///         .tool("add", "Add two numbers", async |_: Cx, Add { a, b }: Add| Ok(a + b))
+///         .main()
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a server does nothing until it runs"]
+pub struct Server {
+    registry: Registry,
+    faults: Vec<RegistryError>,
+    pub(crate) settings: Settings,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Something cannot be offered, or settings do not make sense. Every fault is told.
+    #[error("{}", faults.join("\n"))]
+    Setup {
+        /// Each names what is wrong, the rule and the fix.
+        faults: Vec<String>,
+    },
+    /// An address, a core or a driver is not to be had.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl Server {
+    /// A server of this name and version, with nothing to offer yet.
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        let mut registry = Registry::default();
+        registry.implementation.name = name.into();
+        registry.implementation.version = version.into();
+        Self { registry, faults: Vec::new(), settings: Settings::default() }
+    }
+
+    /// Offers a tool. See [`Tool::new`] for what a handler takes and gives back, and
+    /// [`add`](Self::add) for tools that say more about themselves.
+    pub fn tool<A, R, F>(
+        self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        handler: F,
+    ) -> Self
+    where
+        A: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + JsonSchema + 'static,
+        F: AsyncFn(Cx, A) -> Result<R, ToolError> + Send + Sync + 'static,
+    {
+        self.add(Tool::new(name, description, handler))
+    }
+
+    /// Offers a tool whose work blocks: it runs beside the cores. See [`Tool::blocking`].
+    pub fn tool_blocking<A, R, F>(
+        self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        handler: F,
+    ) -> Self
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        R: Serialize + JsonSchema + 'static,
+        F: Fn(BlockingCx, A) -> Result<R, ToolError> + Send + Sync + 'static,
+    {
+        self.add(Tool::blocking(name, description, handler))
+    }
+
+    /// Offers a tool. One that cannot be offered is told of when the server is started.
+    pub fn add(mut self, tool: Tool) -> Self {
+        if let Err(fault) = self.registry.add_tool(tool) {
+            self.faults.push(fault);
+        }
+        self
+    }
+
+    /// Its name for people.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.registry.implementation.title = Some(title.into());
+        self
+    }
+
+    /// What it is, in a sentence.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.registry.implementation.description = Some(description.into());
+        self
+    }
+
+    /// Its home on the web.
+    pub fn website(mut self, url: impl Into<String>) -> Self {
+        self.registry.implementation.website_url = Some(url.into());
+        self
+    }
+
+    /// A picture for it.
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.registry.implementation.icons.push(icon);
+        self
+    }
+
+    /// How to use what it offers, for the model.
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.registry.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Changes settings: where it listens, who may call, every limit. What the command line says
+    /// goes over it.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Runs as a whole program: the command line with `serve`, `check`, `call`, `ls` and the rest.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        cli::run(self)
+    }
+
+    /// Serves until SIGTERM or SIGINT, drains, and returns. A second signal ends the process.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve(self) -> Result<(), ServeError> {
+        let running = self.start()?;
+        let _signals = running.drain_on_signals()?;
+        running.wait();
+        Ok(())
+    }
+
+    /// Serves in the background, on threads of its own. The handle tells the addresses, drains and
+    /// waits.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(self) -> Result<Running, ServeError> {
+        let runtime = self.settings.runtime.clone();
+        let (settings, catalogue) = self.freeze()?;
+        let entry = move |seat| work(seat, settings.clone(), catalogue.clone());
+        Ok(crate::rt::server::serve(&runtime, entry)?)
+    }
+
+    /// What it cannot offer.
+    pub(crate) fn registry_faults(&self) -> Vec<String> {
+        self.faults.iter().map(ToString::to_string).collect()
+    }
+
+    /// Its name and version.
+    pub(crate) fn identity(&self) -> (&str, &str) {
+        let implementation = &self.registry.implementation;
+        (&implementation.name, &implementation.version)
+    }
+
+    /// What it is, in a line.
+    pub(crate) fn summary(&self) -> &str {
+        let implementation = &self.registry.implementation;
+        implementation
+            .description
+            .as_deref()
+            .or(implementation.title.as_deref())
+            .unwrap_or("An MCP server over Streamable HTTP")
+    }
+
+    /// How many tools it offers.
+    pub(crate) fn tool_count(&self) -> usize {
+        self.registry.tools().len()
+    }
+
+    /// A call that is likely to work: the first tool, with a value of the right kind for each
+    /// argument that it requires.
+    pub(crate) fn sample_call(&self) -> Option<(String, String)> {
+        let definition = &self.registry.tools().first()?.definition;
+        let schema = &definition.input_schema;
+        let required = schema["required"].as_array().into_iter().flatten();
+        let arguments = required.filter_map(Value::as_str).map(|name| {
+            let value = match schema["properties"][name]["type"].as_str() {
+                Some("number" | "integer") => json!(2),
+                Some("boolean") => json!(true),
+                Some("array") => json!([]),
+                Some("object") => json!({}),
+                _ => json!("hello"),
+            };
+            (name.to_owned(), value)
+        });
+        let arguments = Value::Object(arguments.collect());
+        Some((definition.name.clone(), arguments.to_string()))
+    }
+
+    /// What every core is given.
+    pub(crate) fn freeze(self) -> Result<(Arc<ServeSettings>, Arc<Catalogue>), ServeError> {
+        let mut faults = self.registry_faults();
+        faults.extend(self.settings.check().err().unwrap_or_default());
+        if !faults.is_empty() {
+            return Err(ServeError::Setup { faults });
+        }
+        let catalogue = Catalogue::new(self.registry, &self.settings.lists);
+        Ok((Arc::new(self.settings.serve), catalogue))
+    }
+}
+
+/// What a worker does: accept and serve until the drain, then see the connections out.
+async fn work(mut seat: WorkerSeat, settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>) {
+    let clock: Rc<dyn Clock> = seat.clock().clone();
+    let off_core = Arc::new(Pool(seat.blocking().clone()));
+    let shard = Shard::new(settings, catalogue, Services { clock: clock.clone(), off_core });
+    let pool = FuturePool::new(KEPT_CONNECTIONS_MAX);
+    while let Arrival::Accepted(accepted) = seat.next_connection().await {
+        let (shard, pool) = (shard.clone(), pool.clone());
+        seat.spawn(async move {
+            let busy = |socket| pool.run(converse(socket, shard.clone()));
+            serve_connection(accepted.socket, &shard, &busy).await;
+        });
+    }
+    let cancel_at = shard.drain();
+    if clock.timers().timeout(cancel_at, seat.connections_ended()).await.is_err() {
+        shard.cancel();
+        let give_up_at = clock.now().after(CANCEL_GRACE);
+        // Who is still there after that took no answer in time: the process ends regardless.
+        let _ = clock.timers().timeout(give_up_at, seat.connections_ended()).await;
+    }
+}
+
+/// The process's pool of threads, as handlers see it.
+#[derive(Debug)]
+struct Pool(BlockingPool);
+
+impl OffCore for Pool {
+    fn submit(&self, job: Job) -> Result<Completion, Busy> {
+        let completion = self.0.submit(job).map_err(|_full| Busy)?;
+        Ok(Box::pin(async move {
+            let product: Box<dyn Any + Send> = completion.await.map_err(|_| JobPanicked)?;
+            Ok(product)
+        }))
+    }
+}
