@@ -9,6 +9,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use crate::http::h1::body::{BodyDecoder, BodyLimits, ChunkedDecoder, Progress};
 use crate::http::h1::head::{Decoded, FieldSlots, HeadLimits, decode as decode_head};
 use crate::http::h1::response::{DecodedResponse, decode as decode_response};
@@ -16,6 +18,9 @@ use crate::http::head::Persistence;
 use crate::http::ndjson::{NdjsonDecoder, NdjsonLimits};
 use crate::http::negotiate::Acceptance;
 use crate::http::sse::{SseDecoder, SseLimits};
+use crate::jsonrpc::decode::{DecodeError, Decoder, JsonLimits};
+use crate::jsonrpc::message::{InvalidMessage, Message};
+use crate::mcp::meta::Meta;
 
 /// Every decoder: its name, which is also that of its corpus, and its check of one input cut in one
 /// way.
@@ -23,6 +28,7 @@ pub const DECODERS: &[(&str, Check)] = &[
     ("accept", check_accept),
     ("chunked", check_chunked),
     ("head", check_head),
+    ("jsonrpc", check_jsonrpc),
     ("ndjson", check_ndjson),
     ("pipeline", check_pipeline),
     ("response", check_response),
@@ -65,6 +71,11 @@ pub fn sse(data: &[u8]) {
 /// JSON lines.
 pub fn ndjson(data: &[u8]) {
     run(data, check_ndjson);
+}
+
+/// JSON-RPC messages.
+pub fn jsonrpc(data: &[u8]) {
+    run(data, check_jsonrpc);
 }
 
 /// Where an input is cut.
@@ -133,6 +144,63 @@ fn check_head(input: &[u8], cuts: Cuts<'_>) {
         }
         "incomplete".to_owned()
     });
+}
+
+/// A body is never decoded in pieces; here the pieces are other bodies that the same decoder read
+/// before, of which nothing may be left. What it accepts, another JSON reader accepts and reads
+/// alike.
+fn check_jsonrpc(input: &[u8], cuts: Cuts<'_>) {
+    let mut used = Decoder::new(JsonLimits::default());
+    for piece in cuts.pieces(input) {
+        let _ = describe_message(&mut used, piece);
+    }
+    let fresh = describe_message(&mut Decoder::new(JsonLimits::default()), input);
+    assert_eq!(describe_message(&mut used, input), fresh, "{:?}", input.escape_ascii());
+    if let Ok((json, _)) = fresh {
+        let twin: Value = serde_json::from_slice(input).unwrap_or_default();
+        let ours: Value = serde_json::from_slice(&json).unwrap_or_default();
+        assert!(same_value(&ours, &twin), "{ours} is not {twin}");
+    }
+}
+
+/// Whether two JSON values say the same; `-0` is `0`.
+fn same_value(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64() == other.as_f64()
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| same_value(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let found = |(name, value): (&String, &Value)| {
+                other.get(name).is_some_and(|other| same_value(value, other))
+            };
+            one.len() == other.len() && one.iter().all(found)
+        }
+        _ => one == other,
+    }
+}
+
+/// The value as JSON and the message as words; or why there is none.
+fn describe_message(decoder: &mut Decoder, body: &[u8]) -> Result<(Vec<u8>, String), DecodeError> {
+    decoder.decode(body, |value| {
+        let mut json = Vec::new();
+        value.encode(&mut json);
+        let message = match Message::read(value) {
+            Ok(Message::Request { id, method, params }) => {
+                let meta = Meta::read(params);
+                let fits = (meta.token().is_some(), meta.level().is_ok());
+                format!("request {id:?} {method:?} {fits:?}")
+            }
+            Ok(Message::Notification { method, .. }) => format!("notification {method:?}"),
+            Ok(Message::Response) => "response".to_owned(),
+            Ok(Message::Batch(batch)) => format!("batch of {}", batch.elements().count()),
+            Err(InvalidMessage { reason, id }) => format!("{reason} {id:?}"),
+        };
+        (json, message)
+    })
 }
 
 fn check_response(input: &[u8], cuts: Cuts<'_>) {
