@@ -12,6 +12,9 @@ pub trait Clock: fmt::Debug {
     /// The present moment.
     fn now(&self) -> Now;
 
+    /// The second of the calendar, counted from 1970 in UTC. It may jump.
+    fn unix_seconds(&self) -> u64;
+
     /// The core's timers, which whoever drives this clock advances.
     fn timers(&self) -> &Timers;
 }

@@ -44,6 +44,11 @@ impl Clock for CoreClock {
         Now(u64::try_from(self.origin.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
+    fn unix_seconds(&self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        u64::try_from(now.tv_sec).unwrap_or(0)
+    }
+
     fn timers(&self) -> &Timers {
         &self.timers
     }

@@ -84,7 +84,7 @@ impl Exchange<'_> {
         &mut self,
         transport: &T,
         mut running: RunningCall,
-        plan: ReplyPlan,
+        mut plan: ReplyPlan,
     ) -> Result<Persistence, CloseReason> {
         let shard = self.shard;
         let first = poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
@@ -92,7 +92,7 @@ impl Exchange<'_> {
             Poll::Ready(finished) if running.call.frames().is_empty() => {
                 Ok(self.document(&running, finished, &plan))
             }
-            first => self.attend_slowly(transport, &mut running, &plan, first).await,
+            first => self.attend_slowly(transport, &mut running, &mut plan, first).await,
         };
         let dropped = &shard.counters().dropped_frames;
         dropped.set(dropped.get() + running.call.frames().dropped_count());
@@ -121,7 +121,7 @@ impl Exchange<'_> {
         &mut self,
         transport: &T,
         running: &mut RunningCall,
-        plan: &ReplyPlan,
+        plan: &mut ReplyPlan,
         first: Poll<Finished>,
     ) -> Result<Persistence, CloseReason> {
         let now = self.shard.now();
@@ -137,6 +137,11 @@ impl Exchange<'_> {
         };
         if at.peer == Peer::Gone {
             return Err(CloseReason::PeerGone);
+        }
+        // The world may have moved on since the request was read.
+        plan.manner.date = self.shard.date();
+        if self.shard.phase() != Phase::Serving {
+            plan.manner.persistence = Persistence::Close;
         }
         if !running.call.frames().is_empty() {
             self.open_stream(plan, &mut at);

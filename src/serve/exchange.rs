@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::connection::{CloseReason, Turn};
-use super::reply::{self, Draft, ReplyPlan};
+use super::reply::{self, Draft, Manner, ReplyPlan};
 use super::route::{self, HeadFields, Refusal, Route};
 use super::shard::{Phase, Shard, count};
 use super::transport::Transport;
@@ -25,7 +25,7 @@ use crate::controller::dispatch::{Envelope, Reaction, RunningCall};
 use crate::http::h1::body::{BodyDecoder, BodyError, Progress};
 use crate::http::h1::encode::{CONTINUE, HeadWriter};
 use crate::http::h1::head::{Decoded, FieldSlots, decode};
-use crate::http::head::{Expectation, Framing, Method, Persistence, RequestHead, Version};
+use crate::http::head::{Expectation, Framing, Method, Persistence, RequestHead};
 
 /// The working state of a connection.
 #[derive(Debug)]
@@ -269,7 +269,8 @@ impl<'s> Exchange<'s> {
         count(&self.shard.counters().refusals);
         self.used = self.input.len();
         let line = format!("{reason}\n");
-        reply::text(&mut self.output, status, &line, Version::Http11, Persistence::Close, true);
+        let manner = Manner::last(self.shard.date());
+        reply::text(&mut self.output, status, &line, &manner, true);
         CloseReason::Answered
     }
 }
@@ -292,17 +293,19 @@ fn answer(
     body: &[u8],
     out: &mut Vec<u8>,
 ) -> Step {
-    let persistence = persistence(shard, head);
+    let manner = manner(shard, head);
+    let persistence = manner.persistence;
     let acceptance = match route {
         Route::Message(acceptance) => acceptance,
         Route::Probe { status, text } => {
             let with_body = head.method != Method::Head;
-            reply::text(out, status, text, head.version, persistence, with_body);
+            reply::text(out, status, text, &manner, with_body);
             return Step::Answered(persistence);
         }
         Route::Options => {
             let mut answer = HeadWriter::new(out, 204);
             answer.field("Allow", route::ENDPOINT_METHODS.as_bytes());
+            answer.lines(|out| manner.date.write(out));
             if let Some(grant) = shard.settings.origins.cors(head.origin) {
                 let requested = head.access_control_request_headers;
                 answer.lines(|out| grant.write_preflight(requested, out));
@@ -311,8 +314,7 @@ fn answer(
             return Step::Answered(persistence);
         }
     };
-    let plan =
-        ReplyPlan { version: head.version, persistence, acceptance, cors: cors(shard, head) };
+    let plan = ReplyPlan { manner, acceptance };
     let draft = Draft::open(out, &plan);
     let envelope = Envelope { fields: &HeadFields(head), stream: acceptance.prefers_stream() };
     match shard.controller.receive(body, envelope, out) {
@@ -339,12 +341,22 @@ fn refuse(
     out: &mut Vec<u8>,
 ) -> Persistence {
     count(&shard.counters().refusals);
-    let persistence = if body.is_some() { persistence(shard, head) } else { Persistence::Close };
+    let mut manner = manner(shard, head);
+    if body.is_none() {
+        manner.persistence = Persistence::Close;
+    }
     // An origin that may not call may not read why either.
-    let cors = if refusal.status == 403 { Vec::new() } else { cors(shard, head) };
-    let with_body = head.method != Method::Head;
-    reply::refusal(out, refusal, &cors, head.version, persistence, with_body);
-    persistence
+    if refusal.status == 403 {
+        manner.cors.clear();
+    }
+    reply::refusal(out, refusal, &manner, head.method != Method::Head);
+    manner.persistence
+}
+
+/// How a request's answer is written, whatever it says.
+fn manner(shard: &Shard, head: &RequestHead<'_>) -> Manner {
+    let persistence = persistence(shard, head);
+    Manner { version: head.version, persistence, date: shard.date(), cors: cors(shard, head) }
 }
 
 /// What becomes of the connection: what the client wishes, unless the server is about to end.

@@ -5,22 +5,43 @@
 //! turns out otherwise is taken apart and written anew, which is rare.
 //! Spec: RFC 9112 §6, MCP 2025-11-25 transports "Sending Messages to the Server".
 
+use super::date::DateLine;
 use super::route::Refusal;
 use crate::handler::frames::frame;
-use crate::http::h1::encode::{HeadWriter, LengthSlot, StreamCoding, empty};
+use crate::http::h1::encode::{HeadWriter, LengthSlot, StreamCoding};
 use crate::http::head::{Persistence, Version};
 use crate::http::negotiate::{Acceptance, StreamFormat};
 use crate::jsonrpc::encode;
 use crate::mcp::error;
 
+/// What every answer says in its head besides itself.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    pub(super) version: Version,
+    pub(super) persistence: Persistence,
+    pub(super) date: DateLine,
+    /// The lines that let a web page read the answer; empty for everybody else.
+    pub(super) cors: Vec<u8>,
+}
+
+impl Manner {
+    /// For the last answer on a connection whose next bytes nobody can make sense of.
+    pub(super) fn last(date: DateLine) -> Self {
+        let (version, persistence) = (Version::Http11, Persistence::Close);
+        Self { version, persistence, date, cors: Vec::new() }
+    }
+
+    pub(super) fn write_lines(&self, out: &mut Vec<u8>) {
+        self.date.write(out);
+        out.extend_from_slice(&self.cors);
+    }
+}
+
 /// What an answer needs to know about its request, once the head is gone.
 #[derive(Clone, Debug)]
 pub(super) struct ReplyPlan {
-    pub(super) version: Version,
-    pub(super) persistence: Persistence,
+    pub(super) manner: Manner,
     pub(super) acceptance: Acceptance,
-    /// The lines that let a web page read the answer; empty for everybody else.
-    pub(super) cors: Vec<u8>,
 }
 
 /// A document whose body is being written.
@@ -35,15 +56,18 @@ impl Draft {
     pub(super) fn open(out: &mut Vec<u8>, plan: &ReplyPlan) -> Self {
         let head_start = out.len();
         let mut head = HeadWriter::json(out);
-        head.lines(|out| out.extend_from_slice(&plan.cors));
-        Self { head_start, slot: head.finish_length_later(plan.version, plan.persistence) }
+        head.lines(|out| plan.manner.write_lines(out));
+        Self {
+            head_start,
+            slot: head.finish_length_later(plan.manner.version, plan.manner.persistence),
+        }
     }
 
     /// Ends the document that `out` holds. Returns what becomes of the connection.
     pub(super) fn close(self, out: &mut Vec<u8>, plan: &ReplyPlan, status: u16) -> Persistence {
         if status == 200 && plan.acceptance.json_acceptable() {
             self.slot.fill(out);
-            return plan.persistence;
+            return plan.manner.persistence;
         }
         let body = out.split_off(self.slot.body_start());
         out.truncate(self.head_start);
@@ -58,10 +82,10 @@ impl Draft {
             _ => {
                 let mut head = HeadWriter::new(out, status);
                 head.field("Content-Type", b"application/json");
-                head.lines(|out| out.extend_from_slice(&plan.cors));
-                head.finish_length(body.len() as u64, plan.version, plan.persistence);
+                head.lines(|out| plan.manner.write_lines(out));
+                head.finish_length(body.len() as u64, plan.manner.version, plan.manner.persistence);
                 out.extend_from_slice(&body);
-                plan.persistence
+                plan.manner.persistence
             }
         }
     }
@@ -74,13 +98,9 @@ impl Draft {
 
 /// Writes the answer to a notification: taken, and that is all.
 pub(super) fn accepted(out: &mut Vec<u8>, plan: &ReplyPlan) {
-    if plan.cors.is_empty() {
-        empty(out, 202, plan.version, plan.persistence);
-        return;
-    }
     let mut head = HeadWriter::new(out, 202);
-    head.lines(|out| out.extend_from_slice(&plan.cors));
-    head.finish_length(0, plan.version, plan.persistence);
+    head.lines(|out| plan.manner.write_lines(out));
+    head.finish_length(0, plan.manner.version, plan.manner.persistence);
 }
 
 /// Writes the head of a stream.
@@ -93,34 +113,27 @@ pub(super) fn open_stream(
         StreamFormat::Sse => HeadWriter::event_stream(out),
         StreamFormat::Ndjson => HeadWriter::ndjson(out),
     };
-    head.lines(|out| out.extend_from_slice(&plan.cors));
-    head.finish_stream(plan.version, plan.persistence)
+    head.lines(|out| plan.manner.write_lines(out));
+    head.finish_stream(plan.manner.version, plan.manner.persistence)
 }
 
 /// Writes the head of a document whose length is not known yet, because its body is not.
 pub(super) fn open_document(out: &mut Vec<u8>, plan: &ReplyPlan) -> StreamCoding {
     let mut head = HeadWriter::json(out);
-    head.lines(|out| out.extend_from_slice(&plan.cors));
-    head.finish_stream(plan.version, plan.persistence)
+    head.lines(|out| plan.manner.write_lines(out));
+    head.finish_stream(plan.manner.version, plan.manner.persistence)
 }
 
 /// What becomes of the connection after a stream.
 pub(super) fn persistence_after(coding: StreamCoding, plan: &ReplyPlan) -> Persistence {
     match coding {
-        StreamCoding::Chunked => plan.persistence,
+        StreamCoding::Chunked => plan.manner.persistence,
         StreamCoding::UntilClose => Persistence::Close,
     }
 }
 
 /// Writes a refusal: as a JSON-RPC error from the endpoint, as a line of text from anywhere else.
-pub(super) fn refusal(
-    out: &mut Vec<u8>,
-    refusal: Refusal,
-    cors: &[u8],
-    version: Version,
-    persistence: Persistence,
-    with_body: bool,
-) {
+pub(super) fn refusal(out: &mut Vec<u8>, refusal: Refusal, manner: &Manner, with_body: bool) {
     let (content_type, body) = if refusal.by_endpoint {
         let mut body = Vec::new();
         encode::error(&mut body, None, &error::invalid_request(refusal.reason));
@@ -136,26 +149,20 @@ pub(super) fn refusal(
     if refusal.status == 503 {
         head.number("Retry-After", 1);
     }
-    head.lines(|out| out.extend_from_slice(cors));
-    head.finish_length(body.len() as u64, version, persistence);
+    head.lines(|out| manner.write_lines(out));
+    head.finish_length(body.len() as u64, manner.version, manner.persistence);
     if with_body {
         out.extend_from_slice(&body);
     }
 }
 
 /// Writes a line of text.
-pub(super) fn text(
-    out: &mut Vec<u8>,
-    status: u16,
-    text: &str,
-    version: Version,
-    persistence: Persistence,
-    with_body: bool,
-) {
+pub(super) fn text(out: &mut Vec<u8>, status: u16, text: &str, manner: &Manner, with_body: bool) {
     let mut head = HeadWriter::new(out, status);
     head.field("Content-Type", b"text/plain; charset=utf-8");
     head.field("Cache-Control", b"no-store");
-    head.finish_length(text.len() as u64, version, persistence);
+    head.lines(|out| manner.write_lines(out));
+    head.finish_length(text.len() as u64, manner.version, manner.persistence);
     if with_body {
         out.extend_from_slice(text.as_bytes());
     }

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::date::{DateCache, DateLine};
 use super::limits::ServeLimits;
 use crate::base::clock::Clock;
 use crate::base::pool::BufferPool;
@@ -65,6 +66,7 @@ pub struct Shard {
     pub(super) buffers: BufferPool,
     /// Where bytes are received before they are anybody's.
     pub(super) scratch: RefCell<Box<[u8]>>,
+    date: DateCache,
     clock: Rc<dyn Clock>,
     phase: Cell<Phase>,
     counters: Counters,
@@ -95,6 +97,7 @@ impl Shard {
             controller,
             buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
+            date: DateCache::new(),
             clock,
             phase: Cell::new(Phase::Serving),
             counters: Counters::default(),
@@ -136,6 +139,11 @@ impl Shard {
 
     pub(super) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// The `Date` of an answer that is made now.
+    pub(super) fn date(&self) -> DateLine {
+        self.date.line(&*self.clock)
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
