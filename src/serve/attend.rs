@@ -170,6 +170,7 @@ impl Exchange<'_> {
             if let Err(reason) = self.tell(transport, running, plan, at).await {
                 self.lose(running, at, reason, cut_cancels).await?;
             }
+            self.release_buffers();
             match next_event(shard, running, at, readable.as_mut()).await {
                 Event::Finished(finished) => return Ok(finished),
                 Event::Frames => {}
@@ -252,7 +253,7 @@ impl Exchange<'_> {
     ) {
         match wire::receive(transport, self.shard, &mut self.input) {
             Ok(Received::Nothing) => {}
-            Ok(Received::Bytes(_)) => {
+            Ok(Received::Bytes { .. }) => {
                 if self.input.len() >= self.shard.limits().pipeline_bytes_max {
                     at.peer = Peer::Unwatched;
                 }

@@ -37,6 +37,9 @@ pub(super) struct Exchange<'s> {
     pub(super) output: Vec<u8>,
     reading: Reading,
     unsent_count: usize,
+    /// Whether the last receive took all there was. Then the wait for more is the readiness of the
+    /// transport, and no receive is spent on finding nothing.
+    is_drained: bool,
 }
 
 /// What the next bytes belong to.
@@ -67,6 +70,7 @@ impl<'s> Exchange<'s> {
             output: shard.buffers.take(),
             reading: Reading::Head { since: None },
             unsent_count: 0,
+            is_drained: false,
         }
     }
 
@@ -115,6 +119,17 @@ impl<'s> Exchange<'s> {
         }
     }
 
+    /// Gives back what a waiting call does not need: it may wait long.
+    pub(super) fn release_buffers(&mut self) {
+        self.drop_used();
+        if self.input.is_empty() {
+            self.shard.buffers.give(std::mem::take(&mut self.input));
+        }
+        if self.output.is_empty() {
+            self.shard.buffers.give(std::mem::take(&mut self.output));
+        }
+    }
+
     pub(super) async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
         self.unsent_count = 0;
         wire::flush(transport, self.shard, &mut self.output).await
@@ -123,9 +138,15 @@ impl<'s> Exchange<'s> {
     /// Receives more of what is being read. `Ok(false)` when nothing is, and nothing is there.
     async fn receive<T: Transport>(&mut self, transport: &T) -> Result<bool, CloseReason> {
         self.drop_used();
+        if self.is_drained && self.is_between_requests() {
+            return Ok(false);
+        }
         loop {
             match wire::receive(transport, self.shard, &mut self.input)? {
-                Received::Bytes(_) => return Ok(true),
+                Received::Bytes { all } => {
+                    self.is_drained = all;
+                    return Ok(true);
+                }
                 Received::End if self.is_between_requests() => return Err(CloseReason::PeerEnded),
                 Received::End => return Err(self.give_up(400, "the request has no end")),
                 Received::Nothing if self.is_between_requests() => return Ok(false),

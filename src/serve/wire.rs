@@ -13,8 +13,11 @@ use crate::base::time::Deadline;
 /// What a receive found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// So many bytes, at the end of the buffer.
-    Bytes(usize),
+    /// Bytes, at the end of the buffer.
+    Bytes {
+        /// Whether they were all there was.
+        all: bool,
+    },
     /// Nothing yet.
     Nothing,
     /// The end of the peer's stream.
@@ -33,7 +36,7 @@ pub(super) fn receive<T: Transport>(
             Ok(0) => return Ok(Received::End),
             Ok(count) => {
                 buffer.extend_from_slice(&scratch[..count]);
-                return Ok(Received::Bytes(count));
+                return Ok(Received::Bytes { all: count < scratch.len() });
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Nothing),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
