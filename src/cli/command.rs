@@ -81,9 +81,14 @@ pub struct RawServe {
                 [default: none]"
     )]
     pub allow_origin: Vec<String>,
-    /// Name to answer to, as clients write it: HOST[:PORT], or * for any; may be repeated
-    /// [default: localhost, 127.0.0.1 and [::1]]
-    #[arg(long, value_name = "HOST", help_heading = CALLERS)]
+    /// Names to answer to.
+    #[arg(
+        long,
+        value_name = "HOST",
+        help_heading = CALLERS,
+        help = "Name to answer to, as clients write it: HOST[:PORT], or * for any; may be \
+                repeated [default: localhost, 127.0.0.1 and [::1]]"
+    )]
     pub allow_host: Vec<String>,
     /// Set a limit; durations as 500ms, 10s, 5m, sizes as 16KiB, 4MiB; may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = BOUNDS)]

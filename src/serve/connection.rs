@@ -5,9 +5,11 @@
 //! them in order, in a box of the core's pool with buffers of the core's pool, until nothing is
 //! left to read, and gives them back.
 //!
-//!     wait ─bytes─▶ converse: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
-//!      ▲                                                                               │
-//!      └────────────────────────────── all answered ◀──────────────────────────────────┘
+//! ```text
+//! wait ─bytes─▶ converse: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
+//!  ▲                                                                               │
+//!  └────────────────────────────── all answered ◀──────────────────────────────────┘
+//! ```
 //!
 //! Spec: RFC 9112 §9. Limits: `first_byte_timeout`, `keep_alive_timeout`.
 

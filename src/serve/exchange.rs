@@ -4,8 +4,10 @@
 //! to `output`, which is sent when nothing more can be read off, or when enough has gathered. So a
 //! pipelined burst costs one receive and one send.
 //!
-//!     Head ──▶ (whole body there) ──▶ answer ─▶ Head
-//!       └────▶ Body ─▶ … bytes … ───▶ answer ─┘
+//! ```text
+//! Head ──▶ (whole body there) ──▶ answer ─▶ Head
+//!   └────▶ Body ─▶ … bytes … ───▶ answer ─┘
+//! ```
 //!
 //! Spec: RFC 9112 §9.3 (pipelining, order), §9.6; RFC 9110 §10.1.1 (`Expect`). Limits: those of
 //! heads and bodies, `head_timeout`, `body_*`, `output_bytes_max`, `pipeline_requests_max`.
