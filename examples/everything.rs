@@ -265,12 +265,12 @@ fn debugging(server: Server) -> Server {
             cx.log(LogLevel::Info, "This is a log message").await;
             Ok("Logged if asked for")
         })
-        .tool("panic", "Breaks, which ends this call alone", async |_: Cx, (): ()| {
-            if true {
-                panic!("this tool always panics");
-            }
-            Ok("unreachable")
-        })
+        .tool("panic", "Breaks, which ends this call alone", async |_: Cx, (): ()| Ok(broken()))
+}
+
+#[expect(clippy::panic, reason = "this shows what becomes of a handler that panics")]
+fn broken() -> &'static str {
+    panic!("this tool always panics");
 }
 
 /// A PNG of one red pixel.

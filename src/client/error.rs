@@ -17,8 +17,8 @@ use crate::client::message::RpcError;
 pub struct ClientError {
     /// The server's URL.
     pub url: String,
-    /// What happened.
-    pub failure: Failure,
+    /// What happened. Boxed, since most results are none.
+    pub failure: Box<Failure>,
 }
 
 /// What happened.
@@ -131,7 +131,7 @@ impl ClientError {
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        match self.failure {
+        match *self.failure {
             Failure::Endpoint(_) => Fault::Local,
             _ => Fault::Upstream,
         }

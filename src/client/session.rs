@@ -68,8 +68,10 @@ impl Client {
     /// # Errors
     /// `ClientError`: the URL, the way there, or a server that speaks no revision of ours.
     pub fn connect(url: &str, options: ClientOptions) -> Result<Self, ClientError> {
-        let endpoint = Endpoint::parse(url)
-            .map_err(|error| ClientError { url: url.to_owned(), failure: error.into() })?;
+        let endpoint = Endpoint::parse(url).map_err(|error| ClientError {
+            url: url.to_owned(),
+            failure: Box::new(error.into()),
+        })?;
         let mut client = Self {
             exchanger: Exchanger::new(endpoint, options),
             server: ServerInfo {
@@ -152,7 +154,7 @@ impl Client {
     }
 
     fn error(&self, failure: Failure) -> ClientError {
-        ClientError { url: self.exchanger.endpoint().to_string(), failure }
+        ClientError { url: self.exchanger.endpoint().to_string(), failure: Box::new(failure) }
     }
 
     fn fetch_tools(&mut self) -> Result<ToolList, Failure> {

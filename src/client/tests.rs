@@ -34,7 +34,7 @@ fn five(received: &Received) -> Answer {
 }
 
 fn failure(url: &str, options: ClientOptions) -> Failure {
-    Client::connect(url, options).expect_err("no connection").failure
+    *Client::connect(url, options).expect_err("no connection").failure
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_error_keeps_code_message_and_data() {
         })
     });
     let mut client = Client::connect(&server.url, options()).expect("legacy");
-    match add(&mut client).expect_err("an error").failure {
+    match *add(&mut client).expect_err("an error").failure {
         Failure::Rpc(error) => {
             assert_eq!((error.code, error.message.as_str()), (-32602, "bad arguments"));
             assert_eq!(error.data, Some(json!({"field": "a"})));
@@ -220,7 +220,7 @@ fn an_endless_list_is_given_up() {
     let mut options = options();
     options.limits.pages_max = 3;
     let mut client = Client::connect(&server.url, options).expect("modern");
-    let failure = client.list_tools().expect_err("endless").failure;
+    let failure = *client.list_tools().expect_err("endless").failure;
     assert!(matches!(failure, Failure::TooMany { limit_count: 3, .. }), "{failure}");
     assert_eq!(server.methods().len(), 4);
 }

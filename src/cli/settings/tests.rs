@@ -2,21 +2,17 @@
 
 use super::*;
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[test]
 fn right_flags_go_over_the_programs_settings() {
     let given = RawServe {
         listen: vec!["[::1]:0".to_owned(), "unix:/run/mcp.sock".to_owned()],
-        workers: text("4"),
-        cpus: text("8,0-2"),
-        io: text("epoll"),
+        workers: Some("4".to_owned()),
+        cpus: Some("8,0-2".to_owned()),
+        io: Some("epoll".to_owned()),
         allow_origin: vec!["https://app.example.com".to_owned()],
         allow_host: vec!["mcp.example.com:443".to_owned()],
         limit: vec!["body_bytes_max=16KiB".to_owned()],
-        drain_timeout: text("3s"),
+        drain_timeout: Some("3s".to_owned()),
         ..RawServe::default()
     };
     let mut base = Settings::default();
@@ -55,9 +51,9 @@ fn every_fault_is_named_at_once_with_its_fix() {
     let wrong = RawServe {
         listen: vec!["nowhere".to_owned(), "unix:".to_owned()],
         path: None,
-        workers: text("0"),
-        cpus: text("3-1"),
-        io: text("kqueue"),
+        workers: Some("0".to_owned()),
+        cpus: Some("3-1".to_owned()),
+        io: Some("kqueue".to_owned()),
         allow_origin: vec!["example.com".to_owned(), "https://h/path".to_owned()],
         allow_host: vec!["h/path".to_owned()],
         limit: vec![
@@ -68,7 +64,7 @@ fn every_fault_is_named_at_once_with_its_fix() {
             "json_depth_max=8".to_owned(),
             "json_depth_max=9".to_owned(),
         ],
-        drain_timeout: text("soon"),
+        drain_timeout: Some("soon".to_owned()),
     };
     let (settings, faults) = settle(&wrong, &Settings::default());
     for (index, expected) in [
