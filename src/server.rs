@@ -120,6 +120,7 @@ impl Server {
     }
 
     /// Offers a tool. One that cannot be offered is told of when the server is started.
+    #[expect(clippy::should_implement_trait, reason = "servers are not summed up with `+`")]
     pub fn add(mut self, tool: Tool) -> Self {
         if let Err(fault) = self.registry.add_tool(tool) {
             self.faults.push(fault);

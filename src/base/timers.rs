@@ -38,7 +38,6 @@ impl Timers {
     }
 
     /// A future that is ready once the wheel was advanced to `deadline`. Costs nothing until polled.
-    #[must_use]
     pub fn sleep_until(&self, deadline: Deadline) -> Sleep {
         Sleep { timers: self.clone(), deadline, key: NONE }
     }
@@ -340,6 +339,7 @@ impl Wheel {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the mask leaves less than SLOTS")]
 fn slot_at(tick: u64, level: usize) -> usize {
     ((tick >> (SLOT_BITS * index_u32(level))) & (SLOTS as u64 - 1)) as usize
 }

@@ -130,11 +130,10 @@ impl InputSchema {
             let nothing = A::deserialize(Value::Null);
             return nothing.map_err(|error| unfit(String::new(), error.to_string()));
         }
-        let read = match arguments {
+        match arguments {
             Some(view) => view.deserialize().map_err(|error| unfit(error.path, error.reason)),
             None => A::deserialize(value).map_err(|error| unfit(String::new(), error.to_string())),
-        };
-        read
+        }
     }
 
     #[cold]
@@ -345,10 +344,11 @@ mod tests {
     }
 
     fn read<A: DeserializeOwned + JsonSchema + 'static>(body: &str) -> Result<A, Vec<String>> {
-        let schema = InputSchema::of_type::<A>().expect("schema");
+        let problem = |what: &dyn ToString| vec![what.to_string()];
+        let schema = InputSchema::of_type::<A>().map_err(|error| problem(&error))?;
         let read = |view: View<'_>| schema.read(Some(view));
-        let result = Decoder::new(JsonLimits::default()).decode(body.as_bytes(), read);
-        result.expect("JSON").map_err(|InputErrors(problems)| {
+        let read = Decoder::new(JsonLimits::default()).decode(body.as_bytes(), read);
+        read.map_err(|error| problem(&error))?.map_err(|InputErrors(problems)| {
             let told = |p: InputProblem| format!("{} {} [{}]", p.field, p.rule, p.fix);
             problems.into_iter().map(told).collect()
         })

@@ -37,7 +37,8 @@ fn standard(fields: &Fields, params: &str) -> Result<(), String> {
         check_standard("2026-07-28", "tools/call", Some(view), fields)
             .map_err(|error| error.message.into_owned())
     };
-    Decoder::new(JsonLimits::default()).decode(params.as_bytes(), check).expect("JSON")
+    let read = Decoder::new(JsonLimits::default()).decode(params.as_bytes(), check);
+    read.map_err(|error| error.to_string())?
 }
 
 #[test]
