@@ -16,8 +16,8 @@
 //! }
 //! ```
 //!
-//! [`Server`] is where to begin; [`Tool`] says what a tool can be, [`Cx`] what a running handler may
-//! ask for, [`Answer`] and [`ToolError`] what it gives back, [`Settings`] what can be set.
+//! [`Server`] is where to begin; [`Tool`] says what a tool can be, [`Cx`] what a running handler
+//! may ask for, [`Answer`] and [`ToolError`] what it gives back, [`Settings`] what can be set.
 //!
 //! # The way through the code
 //!

@@ -1,8 +1,8 @@
 //! Level 0: what everything else stands on, and which knows nothing of HTTP, JSON or MCP.
 //!
 //! Reading order: `time` (moments), `timers` (who waits until when), `clock` (both, as a core
-//! sees them), `pool` (memory that is used
-//! again instead of allocated), `fault` (whose fault an error is).
+//! sees them), `pool` (memory that is used again instead of allocated), `fault` (whose fault an
+//! error is).
 
 pub mod clock;
 pub mod fault;

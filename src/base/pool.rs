@@ -65,7 +65,8 @@ impl<F: Future + 'static> FuturePool<F> {
         Self { kept: Rc::new(Kept { boxes: RefCell::default(), kept_count_max }) }
     }
 
-    /// Moves `future` into a box of the pool. The box goes back when the future's handle is dropped.
+    /// Moves `future` into a box of the pool. The box goes back when the future's handle is
+    /// dropped.
     #[must_use]
     pub fn run(&self, future: F) -> Pooled<F::Output> {
         let recycled = self.kept.boxes.borrow_mut().pop();

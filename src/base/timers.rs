@@ -37,13 +37,14 @@ impl Timers {
         Self::default()
     }
 
-    /// A future that is ready once the wheel was advanced to `deadline`. Costs nothing until polled.
+    /// A future that is ready once the wheel was advanced to `deadline`. Costs nothing until
+    /// polled.
     pub fn sleep_until(&self, deadline: Deadline) -> Sleep {
         Sleep { timers: self.clone(), deadline, key: NONE }
     }
 
-    /// Runs `future` until it is ready or `deadline` comes, whichever is first. The future is polled
-    /// first, so one that is ready wins over a deadline that passed.
+    /// Runs `future` until it is ready or `deadline` comes, whichever is first. The future is
+    /// polled first, so one that is ready wins over a deadline that passed.
     ///
     /// # Errors
     /// `Elapsed` when the deadline came first; the future is dropped then.
@@ -415,8 +416,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each timer fires once, not before its deadline and by the first advance past it, when the
-        /// wheel is driven by `next_due` as well as when it is driven in arbitrary steps.
+        /// Each timer fires once, not before its deadline and by the first advance past it, when
+        /// the wheel is driven by `next_due` as well as when it is driven in arbitrary steps.
         #[test]
         fn every_timer_fires_once_and_on_time(
             delays in prop::collection::vec(1u64..5_000_000_000, 1..40),

@@ -1,9 +1,9 @@
 //! Level 7: the command line, and the only place that prints.
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
-//! settings), `program` (a server as a program), `serve`, `call` and `ls` (the commands), `remote` (what commands that call a server
-//! share), `arguments`, `progress`, `render`, `indent`, `near` (their parts), `terminal` (the
-//! streams).
+//! settings), `program` (a server as a program), `serve`, `call` and `ls` (the commands), `remote`
+//! (what commands that call a server share), `arguments`, `progress`, `render`, `indent`, `near`
+//! (their parts), `terminal` (the streams).
 //! Exit codes: 0 done; 1 failed: the server, the tool or the way there; 2 the command line is
 //! wrong. A reader of the output that went away ends the program quietly with 0.
 

@@ -58,8 +58,8 @@ impl Application for Server {
     }
 }
 
-/// What a person and a script want to know at the start: where, on which cores, by which driver, and
-/// a line to paste.
+/// What a person and a script want to know at the start: where, on which cores, by which driver,
+/// and a line to paste.
 fn greeting(title: &str, running: &Running, settings: &Settings, sample: Option<Sample>) -> String {
     let path = &settings.serve.path;
     let mut text = String::new();

@@ -1,7 +1,8 @@
 //! The answers that are bytes before anybody asks: lists, discovery and handshakes, by revision.
 //!
 //! Made once for the process and shared by its cores; an answer splices in the request's id.
-//! Spec: MCP 2026-07-28 server/discover, server/tools, caching; MCP 2025-11-25 lifecycle, pagination.
+//! Spec: MCP 2026-07-28 server/discover, server/tools, caching; MCP 2025-11-25 lifecycle,
+//! pagination.
 
 use std::sync::Arc;
 use std::time::Duration;

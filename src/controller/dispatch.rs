@@ -1,7 +1,7 @@
 //! What a body says, and who answers it: one match over the method.
 //!
-//! In: the bytes of a body and the fields that mirror it. Out: an answer in the caller's buffer, or a
-//! call that runs. Nothing here waits. Spec: MCP 2026-07-28 streamable HTTP "Responses", MCP
+//! In: the bytes of a body and the fields that mirror it. Out: an answer in the caller's buffer, or
+//! a call that runs. Nothing here waits. Spec: MCP 2026-07-28 streamable HTTP "Responses", MCP
 //! 2025-11-25 transports; JSON-RPC 2.0.
 //! Invariant: one message gives one response or none, by its kind alone.
 
@@ -97,8 +97,8 @@ impl Controller {
         }
     }
 
-    /// Reads a body and answers it, or begins the call that it asks for. What is written goes to the
-    /// end of `out`.
+    /// Reads a body and answers it, or begins the call that it asks for. What is written goes to
+    /// the end of `out`.
     pub fn receive(&self, body: &[u8], envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
         let mut decoder = self.decoder.borrow_mut();
         let answer = &mut *out;

@@ -3,7 +3,8 @@
 //! A handler returns any `Serialize` type: a string becomes text; [`Content`], a `Vec<Content>` and
 //! [`Answer`] are content as they say; `()` is nothing; everything else is structured content, with
 //! its JSON as text beside it for clients that read text alone.
-//! Spec: MCP 2026-07-28 server/tools "Tool Result", `resultType`, and `_meta` with the server's name.
+//! Spec: MCP 2026-07-28 server/tools "Tool Result", `resultType`, and `_meta` with the server's
+//! name.
 
 use std::any::Any;
 use std::borrow::Cow;

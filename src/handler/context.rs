@@ -34,15 +34,17 @@ impl Cx {
     /// Tells how far the work is: `progress` of `total`, and in a few words what is done.
     ///
     /// It is sent at once, if the client asked for progress and takes a stream, and if `progress`
-    /// is larger than before (the protocol wants it to increase). `.await` what this returns to wait
-    /// while the client reads slower than the handler tells; a handler that does not wait never
-    /// stops, but what it tells while 256 KiB are unread is left out. An empty `message` is none.
+    /// is larger than before (the protocol wants it to increase). `.await` what this returns to
+    /// wait while the client reads slower than the handler tells; a handler that does not wait
+    /// never stops, but what it tells while 256 KiB are unread is left out. An empty `message` is
+    /// none.
     pub fn progress(&self, progress: impl Amount, total: impl Amount, message: &str) -> Room<'_> {
         self.tell_progress(progress.amount(), Some(total.amount()), message);
         Room { cx: self }
     }
 
-    /// Tells how far the work is when its end is not known. Otherwise as [`progress`](Self::progress).
+    /// Tells how far the work is when its end is not known. Otherwise as
+    /// [`progress`](Self::progress).
     pub fn progress_so_far(&self, progress: impl Amount, message: &str) -> Room<'_> {
         self.tell_progress(progress.amount(), None, message);
         Room { cx: self }
@@ -68,8 +70,8 @@ impl Cx {
         clock.timers().sleep_until(clock.now().after(duration))
     }
 
-    /// Ready when nobody waits for the answer any more. A handler is polled once after that, to tidy
-    /// up, and then dropped wherever it stands; one that holds nothing needs no care.
+    /// Ready when nobody waits for the answer any more. A handler is polled once after that, to
+    /// tidy up, and then dropped wherever it stands; one that holds nothing needs no care.
     pub fn cancelled(&self) -> impl Future<Output = ()> + use<> {
         let call = self.call.clone();
         poll_fn(move |context| {

@@ -36,8 +36,8 @@ impl ToolError {
         Self { kind: Kind::Told(text.into()) }
     }
 
-    /// A failure of the protocol: a JSON-RPC error with a code of your own, which should lie outside
-    /// -32768 to -32000.
+    /// A failure of the protocol: a JSON-RPC error with a code of your own, which should lie
+    /// outside -32768 to -32000.
     #[must_use]
     pub fn rpc(code: i32, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: Kind::Rpc(RpcError::new(code, message)) }

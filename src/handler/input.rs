@@ -1,9 +1,10 @@
 //! What a tool takes: the schema of its arguments, and arguments held against it.
 //!
 //! The schema comes from the argument type and is listed as it is. Where serde alone enforces every
-//! keyword of it (flat objects of plain values, the common case), arguments go straight from the tape
-//! into the type; otherwise, and to explain a refusal, they are validated as a whole.
-//! In: a view of the arguments. Out: the type, or every problem at once, each with field, rule and fix.
+//! keyword of it (flat objects of plain values, the common case), arguments go straight from the
+//! tape into the type; otherwise, and to explain a refusal, they are validated as a whole.
+//! In: a view of the arguments. Out: the type, or every problem at once, each with field, rule and
+//! fix.
 //! Spec: JSON Schema 2020-12. `$ref` to elsewhere is never fetched: no resolver is compiled in.
 
 use schemars::JsonSchema;

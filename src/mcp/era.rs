@@ -2,10 +2,11 @@
 //!
 //! In: method, `_meta` and the mirrored fields of one message. Out: what it speaks, or the error
 //! that the sender can act on best. Never decided by the connection or by an earlier request.
-//! Spec: MCP 2026-07-28 versioning and streamable HTTP; MCP 2025-06-18 transports, "Protocol Version
-//! Header". The order of the checks is ours, where the specification leaves it open: repeated
-//! fields, envelope, equality of fields and body, then whether the revision is served, so that a
-//! request whose field and body differ learns that before it learns which revisions are served.
+//! Spec: MCP 2026-07-28 versioning and streamable HTTP; MCP 2025-06-18 transports, "Protocol
+//! Version Header". The order of the checks is ours, where the specification leaves it open:
+//! repeated fields, envelope, equality of fields and body, then whether the revision is served, so
+//! that a request whose field and body differ learns that before it learns which revisions are
+//! served.
 
 use super::error;
 use super::meta::Meta;

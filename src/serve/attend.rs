@@ -1,15 +1,16 @@
 //! A call that takes its time: its handler, its notifications and its peer, watched together.
 //!
 //! Most handlers are ready at once, and their answer is one document. One that is not is attended:
-//! its notifications leave as they are made, which turns the answer into a stream; a silent stream is
-//! kept alive; a peer that goes away, a deadline or the end of the process cancels the call.
+//! its notifications leave as they are made, which turns the answer into a stream; a silent stream
+//! is kept alive; a peer that goes away, a deadline or the end of the process cancels the call.
 //!
-//! A peer that only ended its own side may still want the answer, and one that closed looks the same
-//! until something is sent to it. So, where going away cancels, the head of the answer is sent as
-//! soon as the peer's end is seen: a peer that is gone resets the connection.
+//! A peer that only ended its own side may still want the answer, and one that closed looks the
+//! same until something is sent to it. So, where going away cancels, the head of the answer is sent
+//! as soon as the peer's end is seen: a peer that is gone resets the connection.
 //!
 //! Spec: MCP 2026-07-28 "Cancellation" (a closed response cancels), MCP 2025-11-25 transports
-//! ("disconnection SHOULD NOT be interpreted as the client cancelling"); WHATWG HTML §9.2 (comments).
+//! ("disconnection SHOULD NOT be interpreted as the client cancelling"); WHATWG HTML §9.2
+//! (comments).
 //! Limits: `call_timeout`, `keep_alive_interval`, `pipeline_bytes_max`.
 //! Invariant: an attended call is answered once, or its connection ends.
 

@@ -1,8 +1,8 @@
 //! One request after the other, and their answers in order: what a connection does while it works.
 //!
-//! Bytes are received into `input`; a request is read off it as soon as it is whole; its answer goes
-//! to `output`, which is sent when nothing more can be read off, or when enough has gathered. So a
-//! pipelined burst costs one receive and one send.
+//! Bytes are received into `input`; a request is read off it as soon as it is whole; its answer
+//! goes to `output`, which is sent when nothing more can be read off, or when enough has gathered.
+//! So a pipelined burst costs one receive and one send.
 //!
 //! ```text
 //! Head ──▶ (whole body there) ──▶ answer ─▶ Head

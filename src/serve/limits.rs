@@ -39,13 +39,16 @@ pub struct ServeLimits {
     pub pipeline_requests_max: usize,
     /// How many bytes of further requests are taken in while a call runs. Default 64 KiB.
     pub pipeline_bytes_max: usize,
-    /// How many bytes of a call's notifications may wait. Default 256 KiB; further ones are dropped.
+    /// How many bytes of a call's notifications may wait. Default 256 KiB; further ones are
+    /// dropped.
     pub stream_buffer_bytes_max: usize,
     /// After how long a silence a stream is kept alive. Default 15 s.
     pub keep_alive_interval: Duration,
-    /// How long a tool call may run. Default 5 min; then it is cancelled and answered with an error.
+    /// How long a tool call may run. Default 5 min; then it is cancelled and answered with an
+    /// error.
     pub call_timeout: Duration,
-    /// How long a closing connection listens so that its last answer is not reset away. Default 2 s.
+    /// How long a closing connection listens so that its last answer is not reset away. Default
+    /// 2 s.
     pub linger_timeout: Duration,
     /// How many bytes it hears out meanwhile. Default 1 MiB.
     pub linger_bytes_max: usize,

@@ -1,7 +1,8 @@
 //! What a connection needs of its byte pipe: `Transport`.
 //!
-//! `rt/` implements it over sockets, tests over memory. The split into waiting (`readable`, `writable`) and doing (`receive`, `send`) keeps a
-//! waiting connection free of buffers, and no wait ever loses a byte when it is dropped.
+//! `rt/` implements it over sockets, tests over memory. The split into waiting (`readable`,
+//! `writable`) and doing (`receive`, `send`) keeps a waiting connection free of buffers, and no
+//! wait ever loses a byte when it is dropped.
 
 use std::io::{self, IoSlice};
 

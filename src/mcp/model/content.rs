@@ -1,7 +1,8 @@
 //! What a tool gives back: blocks of text, pictures, sound and resources.
 //!
 //! Each revision is written the types that it knows: what came later is turned into the nearest
-//! older form, because an old client validates the union of types and would refuse the whole result.
+//! older form, because an old client validates the union of types and would refuse the whole
+//! result.
 //! Spec: MCP 2026-07-28 schema `ContentBlock`; base64 is RFC 4648 §4.
 
 use base64::Engine;
