@@ -108,9 +108,9 @@ impl Exchange<'_> {
         finished: Finished,
         plan: &ReplyPlan,
     ) -> Persistence {
-        let draft = Draft::open(&mut self.output, plan);
+        let draft = Draft::open(&mut self.output, plan, self.shard);
         let status = self.finish(running, finished);
-        draft.close(&mut self.output, plan, status)
+        draft.close(&mut self.output, plan, self.shard, status)
     }
 
     fn finish(&mut self, running: &RunningCall, finished: Finished) -> u16 {

@@ -338,10 +338,10 @@ fn answer(
         }
     };
     let plan = ReplyPlan { manner, acceptance };
-    let draft = Draft::open(out, &plan);
+    let draft = Draft::open(out, &plan, shard);
     let envelope = Envelope { fields: &HeadFields(head), stream: acceptance.prefers_stream() };
     match shard.controller.receive(body, envelope, out) {
-        Reaction::Answered { status } => Step::Answered(draft.close(out, &plan, status)),
+        Reaction::Answered { status } => Step::Answered(draft.close(out, &plan, shard, status)),
         Reaction::Accepted => {
             draft.discard(out);
             reply::accepted(out, &plan);

@@ -7,6 +7,7 @@
 
 use super::date::DateLine;
 use super::route::Refusal;
+use super::shard::Shard;
 use crate::handler::frames::frame;
 use crate::http::h1::encode::{HeadWriter, LengthSlot, StreamCoding};
 use crate::http::head::{Persistence, Version};
@@ -53,20 +54,30 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn open(out: &mut Vec<u8>, plan: &ReplyPlan) -> Self {
+    pub(super) fn open(out: &mut Vec<u8>, plan: &ReplyPlan, shard: &Shard) -> Self {
         let head_start = out.len();
         let mut head = HeadWriter::json(out);
         head.lines(|out| plan.manner.write_lines(out));
         Self {
             head_start,
-            slot: head.finish_length_later(plan.manner.version, plan.manner.persistence),
+            slot: head.finish_length_later(
+                plan.manner.version,
+                plan.manner.persistence,
+                shard.length_digits.get(),
+            ),
         }
     }
 
     /// Ends the document that `out` holds. Returns what becomes of the connection.
-    pub(super) fn close(self, out: &mut Vec<u8>, plan: &ReplyPlan, status: u16) -> Persistence {
+    pub(super) fn close(
+        self,
+        out: &mut Vec<u8>,
+        plan: &ReplyPlan,
+        shard: &Shard,
+        status: u16,
+    ) -> Persistence {
         if status == 200 && plan.acceptance.json_acceptable() {
-            self.slot.fill(out);
+            shard.length_digits.set(self.slot.fill(out));
             return plan.manner.persistence;
         }
         let body = out.split_off(self.slot.body_start());

@@ -66,6 +66,8 @@ pub struct Shard {
     pub(super) buffers: BufferPool,
     /// Where bytes are received before they are anybody's.
     pub(super) scratch: RefCell<Box<[u8]>>,
+    /// How many digits the last answer's length had: most likely the next one's too.
+    pub(super) length_digits: Cell<usize>,
     date: DateCache,
     clock: Rc<dyn Clock>,
     phase: Cell<Phase>,
@@ -97,6 +99,7 @@ impl Shard {
             controller,
             buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
+            length_digits: Cell::new(3),
             date: DateCache::new(),
             clock,
             phase: Cell::new(Phase::Serving),

@@ -1,10 +1,12 @@
-//! HTTP/1.1 responses as bytes: heads, chunks, the few whole answers that never change.
+//! HTTP/1.1 responses as bytes: heads and chunks.
 //!
 //! Everything is appended to the caller's buffer and nothing else is allocated. The head of the
 //! usual answers is one copy of bytes written in advance.
 //! Spec: RFC 9112 §4, §6, §7.1; RFC 9110 §15. `Date` (RFC 9110 §6.6.1) is a field that the caller
 //! adds, who has the clock.
 //! Invariant: no field value that could split the message is ever written.
+
+use std::ops::Range;
 
 use crate::http::field::{is_token, is_value};
 use crate::http::head::{Persistence, Version};
@@ -97,15 +99,21 @@ impl<'o> HeadWriter<'o> {
     }
 
     /// Ends the head of a response whose body is appended next and measured by
-    /// [`LengthSlot::fill`].
-    pub fn finish_length_later(self, version: Version, persistence: Persistence) -> LengthSlot {
+    /// [`LengthSlot::fill`]. Room is left for a length of `digits` digits: the caller's guess.
+    pub fn finish_length_later(
+        self,
+        version: Version,
+        persistence: Persistence,
+        digits: usize,
+    ) -> LengthSlot {
         self.out.extend_from_slice(b"Content-Length: ");
         let digits_start = self.out.len();
-        self.out.extend_from_slice(&[b' '; LENGTH_DIGITS]);
+        self.out.resize(digits_start + digits.min(LENGTH_DIGITS_MAX), b'0');
+        let digits_end = self.out.len();
         self.out.extend_from_slice(b"\r\n");
         let head = Self { out: self.out };
         let body_start = head.finish(version, persistence);
-        LengthSlot { digits_start, body_start }
+        LengthSlot { digits: digits_start..digits_end, body_start }
     }
 
     /// Ends the head of a response whose body is streamed. HTTP/1.0 knows no chunks: there the body
@@ -137,32 +145,40 @@ impl<'o> HeadWriter<'o> {
 }
 
 /// The place of a `Content-Length` that is not known yet.
-#[derive(Clone, Copy, Debug)]
-#[must_use = "the length is blank until it is filled in"]
+#[derive(Clone, Debug)]
+#[must_use = "the length is wrong until it is filled in"]
 pub struct LengthSlot {
-    digits_start: usize,
+    digits: Range<usize>,
     body_start: usize,
 }
 
 impl LengthSlot {
-    /// Writes the length of what was appended to `out` since the head ended. The digits stand
-    /// behind blanks, which belong to no field value (RFC 9110 §5.5).
-    pub fn fill(self, out: &mut [u8]) {
-        let mut length = out.len().saturating_sub(self.body_start) as u64;
-        let slot = out.get_mut(self.digits_start..self.digits_start + LENGTH_DIGITS);
-        for place in slot.unwrap_or_default().iter_mut().rev() {
-            *place = digit(length);
-            length /= 10;
-            if length == 0 {
-                return;
+    /// Writes the length of what was appended to `out` since the head ended, and gives the number of
+    /// its digits: the best guess for the next answer. A wrong guess moves the body by a few bytes.
+    pub fn fill(self, out: &mut Vec<u8>) -> usize {
+        let mut written = [b'0'; LENGTH_DIGITS_MAX];
+        let mut left = out.len().saturating_sub(self.body_start) as u64;
+        let mut count = 0;
+        for place in written.iter_mut().rev() {
+            *place = digit(left);
+            left /= 10;
+            count += 1;
+            if left == 0 {
+                break;
             }
         }
-        debug_assert_eq!(length, 0, "a body of that length is in no buffer");
+        let written = written.get(LENGTH_DIGITS_MAX - count..).unwrap_or_default();
+        if count == self.digits.len() {
+            out.get_mut(self.digits).unwrap_or_default().copy_from_slice(written);
+        } else {
+            out.splice(self.digits, written.iter().copied());
+        }
+        count
     }
 
     /// Where the body begins.
     #[must_use]
-    pub const fn body_start(self) -> usize {
+    pub const fn body_start(&self) -> usize {
         self.body_start
     }
 }
@@ -200,20 +216,6 @@ impl StreamCoding {
             Self::Chunked => last_chunk(out),
             Self::UntilClose => {}
         }
-    }
-}
-
-/// Appends a whole answer without a body.
-pub fn empty(out: &mut Vec<u8>, status: u16, version: Version, persistence: Persistence) {
-    match (status, version, persistence) {
-        (202, Version::Http11, Persistence::KeepAlive) => {
-            out.extend_from_slice(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
-        }
-        // RFC 9110 §8.6: 204 has no length.
-        (204, ..) => {
-            HeadWriter::new(out, status).finish(version, persistence);
-        }
-        _ => HeadWriter::new(out, status).finish_length(0, version, persistence),
     }
 }
 
@@ -290,8 +292,8 @@ pub const fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Room for the length of a body: up to 10 GB less one byte.
-const LENGTH_DIGITS: usize = 10;
+/// The digits of the longest length there is.
+const LENGTH_DIGITS_MAX: usize = 20;
 /// Room for the length of a chunk; leading zeros are part of the grammar.
 const CHUNK_DIGITS: usize = 8;
 const CHUNK_LINE: [u8; CHUNK_DIGITS + 2] = *b"00000000\r\n";
@@ -365,23 +367,36 @@ mod tests {
             ),
             (599, Http11, KeepAlive, "HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"),
         ] {
-            assert_eq!(written(|out| empty(out, status, version, persistence)), wanted);
+            let answer = written(|out| {
+                let head = HeadWriter::new(out, status);
+                match status {
+                    // RFC 9110 §8.6: 204 has no length.
+                    204 => assert!(head.finish(version, persistence) > 0),
+                    _ => head.finish_length(0, version, persistence),
+                }
+            });
+            assert_eq!(answer, wanted);
         }
     }
 
     #[test]
     fn a_length_is_filled_in_after_the_body_was_written() {
         for body in ["", "x", "0123456789"] {
-            let answer = written(|out| {
-                out.extend_from_slice(b"before");
-                let slot = HeadWriter::json(out)
-                    .finish_length_later(Version::Http11, Persistence::KeepAlive);
-                assert_eq!(slot.body_start(), out.len());
-                out.extend_from_slice(body.as_bytes());
-                slot.fill(out);
-            });
-            let length = format!("\r\nContent-Length: {:>10}\r\n\r\n{body}", body.len());
-            assert!(answer.ends_with(&length), "{answer:?}");
+            for guess in [0, 1, 3, 20] {
+                let answer = written(|out| {
+                    out.extend_from_slice(b"before");
+                    let slot = HeadWriter::json(out).finish_length_later(
+                        Version::Http11,
+                        Persistence::KeepAlive,
+                        guess,
+                    );
+                    assert_eq!(slot.body_start(), out.len());
+                    out.extend_from_slice(body.as_bytes());
+                    assert_eq!(slot.fill(out), body.len().to_string().len());
+                });
+                let wanted = format!("\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                assert!(answer.starts_with("before") && answer.ends_with(&wanted), "{answer:?}");
+            }
         }
     }
 
