@@ -123,7 +123,9 @@ async fn stream(cx: Cx, Stream { count }: Stream) -> Result<&'static str, ToolEr
 }
 
 fn block(cx: BlockingCx, Sleep { ms }: Sleep) -> Result<&'static str, ToolError> {
-    for _ in 0..ms.div_ceil(10) {
+    let steps = ms.div_ceil(10);
+    for step in 1..=steps {
+        cx.progress(step, steps, "blocked on purpose");
         if cx.is_cancelled() {
             return Err(ToolError::new("cancelled"));
         }

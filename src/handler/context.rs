@@ -6,6 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::sync::mpsc::Receiver;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::Call;
 use super::error::ToolError;
-use super::off_core::OffCore;
+use super::off_core::{Note, OffCore};
 use crate::jsonrpc::encode;
 use crate::mcp::capability::Capability;
 use crate::mcp::model::log::LogLevel;
@@ -132,6 +133,18 @@ impl Cx {
 
     pub(super) fn off_core(&self) -> &dyn OffCore {
         &*self.call.services().off_core
+    }
+
+    /// Passes on what a blocking handler told so far.
+    pub(super) fn pass_on(&self, notes: &Receiver<Note>) {
+        for note in notes.try_iter() {
+            match note {
+                Note::Progress { progress, total, message } => {
+                    self.tell_progress(progress, total, &message);
+                }
+                Note::Log { level, logger, data } => self.tell_log(level, logger.as_deref(), &data),
+            }
+        }
     }
 
     fn tell_progress(&self, progress: f64, total: Option<f64>, message: &str) {

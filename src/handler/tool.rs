@@ -6,10 +6,11 @@
 //! Handlers are `async` closures, local to their core: they may hold `Rc` and need not be `Send`.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -248,14 +249,22 @@ where
     R: Serialize + 'static,
     F: Fn(BlockingCx, A) -> Result<R, ToolError> + Send + Sync + 'static,
 {
-    let blocking_cx = BlockingCx::default();
+    let core = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+    let (blocking_cx, notes) = BlockingCx::open(core);
     let _cancel = blocking_cx.cancel_on_drop();
     let job = Box::new(move || {
         let finished: Finished = handler(blocking_cx, arguments).and_then(outcome);
         Box::new(finished) as Box<dyn std::any::Any + Send>
     });
     let busy = |Busy| ToolError::rpc(-32603, "Too many blocking calls wait; try again later");
-    let completed = cx.off_core().submit(job).map_err(busy)?.await;
+    let mut completion = cx.off_core().submit(job).map_err(busy)?;
+    let completed = poll_fn(|context| {
+        let polled = completion.as_mut().poll(context);
+        // In this order nothing that was told before the end is passed on after it.
+        cx.pass_on(&notes);
+        polled
+    })
+    .await;
     match completed.map(|finished| finished.downcast::<Finished>()) {
         Ok(Ok(finished)) => *finished,
         Ok(Err(_)) | Err(JobPanicked) => Err(ToolError::panicked()),
