@@ -49,6 +49,7 @@ pub mod controller;
 
 #[doc(hidden)]
 pub mod serve;
+pub mod testing;
 
 #[doc(hidden)]
 pub mod rt;

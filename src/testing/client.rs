@@ -1,0 +1,416 @@
+//! A client and its server in one value: `TestClient`.
+//!
+//! It serves the very code that a worker serves, over a connection in memory and on virtual time.
+//! Every method runs until its answer is there. Limits: those of the server.
+//! Not here: bytes on the wire (`exchange`), the connection (`pipe`).
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::clock::VirtualClock;
+use super::exchange::{Reply, mirrored, read_reply};
+use super::executor::Executor;
+use super::off_core::InPlace;
+use super::pipe::{ClientEnd, Windows, pipe};
+use super::serving::serve;
+use crate::base::clock::Clock;
+use crate::base::time::Now;
+use crate::controller::catalogue::Catalogue;
+use crate::handler::call::Services;
+use crate::http::head::Persistence;
+use crate::jsonrpc::error::RpcError;
+use crate::mcp::revision::{Era, Revision};
+use crate::serve::shard::{ServeSettings, Shard};
+
+/// A client of a server that lives in the same value.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use ringlane::controller::catalogue::{Catalogue, ListSettings};
+/// use ringlane::handler::registry::Registry;
+/// use ringlane::http::origin::{HostPolicy, OriginPolicy};
+/// use ringlane::serve::limits::ServeLimits;
+/// use ringlane::serve::shard::ServeSettings;
+/// use ringlane::testing::TestClient;
+/// use ringlane::{Cx, Tool};
+/// use serde_json::json;
+///
+/// let mut registry = Registry::default();
+/// let nap = async |cx: Cx, (): ()| {
+///     cx.sleep(Duration::from_secs(240)).await;
+///     Ok("rested")
+/// };
+/// registry.add_tool(Tool::new("nap", "Sleep for four minutes", nap)).expect("a sound tool");
+///
+/// let catalogue = Catalogue::new(registry, &ListSettings::default());
+/// let settings = ServeSettings {
+///     path: "/mcp".to_owned(),
+///     origins: OriginPolicy::default(),
+///     hosts: HostPolicy::default(),
+///     limits: ServeLimits::default(),
+/// };
+/// let mut client = TestClient::new(Arc::new(settings), catalogue);
+/// let result = client.call("nap", json!({})).expect("an answer"); // at once
+/// assert_eq!(result["content"][0]["text"], "rested");
+/// assert_eq!(client.elapsed(), Duration::from_secs(240));
+/// ```
+#[derive(Debug)]
+pub struct TestClient {
+    settings: Arc<ServeSettings>,
+    catalogue: Arc<Catalogue>,
+    clock: Rc<VirtualClock>,
+    executor: Rc<Executor>,
+    shard: Rc<Shard>,
+    connection: Option<ClientEnd>,
+    input: Vec<u8>,
+    revision: Revision,
+    host: String,
+    last_id: u64,
+}
+
+/// What a call said and how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// The notifications, in order.
+    pub notifications: Vec<Value>,
+    /// The result.
+    pub result: Value,
+}
+
+/// Why there is no result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CallError {
+    /// The server answered with a JSON-RPC error.
+    #[error("error {} with HTTP status {status}: {}", error.code, error.message)]
+    Rpc {
+        /// The HTTP status.
+        status: u16,
+        /// The error.
+        error: RpcError,
+    },
+    /// The server answered something else than a response to this request.
+    #[error("no response to this request, but status {status} with {body:?}")]
+    NotAResponse {
+        /// The HTTP status.
+        status: u16,
+        /// What came with it.
+        body: String,
+    },
+    /// The connection ended, or nobody was left who could answer.
+    #[error("no answer")]
+    NoAnswer,
+}
+
+/// When the clock of a test starts, so that nothing works by chance because it starts at zero.
+const START: Now = Now(1_000_000_000_000);
+
+impl TestClient {
+    /// A client of a server with these settings and this to offer. It speaks the newest revision.
+    #[must_use]
+    pub fn new(settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>) -> Self {
+        let clock = VirtualClock::starting_at(START);
+        let services = Services { clock: clock.clone(), off_core: Arc::new(InPlace) };
+        Self {
+            executor: Executor::new(clock.clone()),
+            shard: Shard::new(settings.clone(), catalogue.clone(), services),
+            settings,
+            catalogue,
+            clock,
+            connection: None,
+            input: Vec::new(),
+            revision: Revision::V2026_07_28,
+            host: "localhost".to_owned(),
+            last_id: 0,
+        }
+    }
+
+    /// The same client, speaking this revision.
+    #[must_use]
+    pub fn speaking(mut self, revision: Revision) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// The same client, calling the server by this name (`Host`).
+    #[must_use]
+    pub fn calling_host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Calls a tool and gives its result, as the revision writes it.
+    ///
+    /// # Errors
+    /// [`CallError`]. A tool that fails is no error: its result says `isError`.
+    pub fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, CallError> {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let heard = self.ask("tools/call", params, "application/json, text/event-stream")?;
+        Ok(heard.result)
+    }
+
+    /// Calls a tool as a client that listens: with a progress token, taking a stream. `meta` is
+    /// added to the request's `_meta`.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_with(
+        &mut self,
+        tool: &str,
+        arguments: Value,
+        mut meta: Map<String, Value>,
+    ) -> Result<Heard, CallError> {
+        meta.entry("progressToken").or_insert_with(|| json!("progress"));
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
+        self.ask("tools/call", params, "text/event-stream, application/json;q=0.9")
+    }
+
+    /// All tools that the server lists, through all pages.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn list_tools(&mut self) -> Result<Vec<Value>, CallError> {
+        let mut tools = Vec::new();
+        let mut params = json!({});
+        loop {
+            let mut page = self.ask("tools/list", params, "application/json")?.result;
+            if let Some(entries) = page["tools"].as_array_mut() {
+                tools.append(entries);
+            }
+            match page.get("nextCursor") {
+                Some(cursor) => params = json!({ "cursor": cursor }),
+                None => return Ok(tools),
+            }
+        }
+    }
+
+    /// Sends bytes as they are over a connection of their own, ends its sending side, and gives all
+    /// that comes back until the server closes or falls silent for good.
+    #[must_use]
+    pub fn send(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let connection = self.connect();
+        let conversation = async {
+            let sent = connection.write(bytes).await;
+            connection.end();
+            let (mut received, mut buffer) = (Vec::new(), [0; 1024]);
+            while let (Ok(()), Ok(count @ 1..)) = (&sent, connection.read(&mut buffer).await) {
+                received.extend_from_slice(&buffer[..count]);
+            }
+            received
+        };
+        self.executor.block_on(conversation).unwrap_or_default()
+    }
+
+    /// How much time passed for the server since the client was made.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.clock.now().since(START)
+    }
+
+    /// What the server counted.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    fn connect(&self) -> ClientEnd {
+        let (server_end, client_end) = pipe(Windows::default());
+        let serving = serve(server_end, self.shard.clone());
+        self.executor.spawn(async move {
+            let _reason = serving.await;
+        });
+        client_end
+    }
+
+    /// Sends a request and reads its answer.
+    fn ask(&mut self, method: &str, mut params: Value, accept: &str) -> Result<Heard, CallError> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut head = self.head(accept);
+        if self.revision.era() == Era::Modern {
+            envelop(&mut params, self.revision);
+            self.mirror(&mut head, method, &params);
+        }
+        let body =
+            json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string();
+        let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        let reply = self.exchange(request.as_bytes()).ok_or(CallError::NoAnswer)?;
+        understand(&reply, id)
+    }
+
+    fn head(&self, accept: &str) -> String {
+        format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: {accept}\r\n\
+             MCP-Protocol-Version: {}\r\n",
+            self.settings.path, self.host, self.revision
+        )
+    }
+
+    /// Repeats the body in fields, as the modern era wants it.
+    fn mirror(&self, head: &mut String, method: &str, params: &Value) {
+        head.push_str(&format!("Mcp-Method: {method}\r\n"));
+        let Some(name) = params.get("name").and_then(Value::as_str) else { return };
+        head.push_str(&format!("Mcp-Name: {}\r\n", mirrored(name)));
+        let registry = self.catalogue.registry();
+        let tool = registry.tool_index(name).map(|index| &registry.tools()[index]);
+        for param in tool.into_iter().flat_map(|tool| &tool.mirrored) {
+            let value = param.path.iter().try_fold(&params["arguments"], |at, name| at.get(name));
+            let text = match value {
+                None | Some(Value::Null) => continue,
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            };
+            head.push_str(&format!("{}: {}\r\n", param.field, mirrored(&text)));
+        }
+    }
+
+    /// Sends a request over the kept connection, or a new one, and reads its answer.
+    fn exchange(&mut self, request: &[u8]) -> Option<Reply> {
+        let kept = self.connection.take().filter(|kept| !kept.is_closed_by_server());
+        let connection = kept.unwrap_or_else(|| {
+            self.input.clear();
+            self.connect()
+        });
+        let input = &mut self.input;
+        let conversation = async {
+            // A server that refused early reads no further, and its answer is there all the same.
+            let _refused = connection.write(request).await;
+            read_reply(&connection, input).await
+        };
+        let reply = self.executor.block_on(conversation).flatten()?;
+        if reply.persistence == Persistence::KeepAlive {
+            self.connection = Some(connection);
+        }
+        Some(reply)
+    }
+}
+
+/// Adds the modern era's envelope to `params._meta`.
+fn envelop(params: &mut Value, revision: Revision) {
+    let meta = &mut params["_meta"];
+    meta["io.modelcontextprotocol/protocolVersion"] = json!(revision.rules().name);
+    meta["io.modelcontextprotocol/clientInfo"] =
+        json!({ "name": "test-client", "version": env!("CARGO_PKG_VERSION") });
+    if meta.get("io.modelcontextprotocol/clientCapabilities").is_none() {
+        meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    }
+}
+
+/// Finds the response to a request among the messages of an answer.
+fn understand(reply: &Reply, id: u64) -> Result<Heard, CallError> {
+    let status = reply.status;
+    let not_a_response = || CallError::NotAResponse {
+        status,
+        body: String::from_utf8_lossy(&reply.body).into_owned(),
+    };
+    let mut notifications = reply.messages().ok_or_else(not_a_response)?;
+    let mut response = notifications.pop().ok_or_else(not_a_response)?;
+    if response["id"] != json!(id) {
+        return Err(not_a_response());
+    }
+    if let Some(error) = response.get("error") {
+        let code = error["code"].as_i64().and_then(|code| i32::try_from(code).ok());
+        let message = error["message"].as_str().map(str::to_owned);
+        let (Some(code), Some(message)) = (code, message) else { return Err(not_a_response()) };
+        let data = error.get("data").cloned();
+        return Err(CallError::Rpc {
+            status,
+            error: RpcError { code, message: message.into(), data },
+        });
+    }
+    match response.get_mut("result") {
+        Some(result) => Ok(Heard { notifications, result: result.take() }),
+        None => Err(not_a_response()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::catalogue::ListSettings;
+    use crate::handler::context::Cx;
+    use crate::handler::off_core::BlockingCx;
+    use crate::handler::registry::Registry;
+    use crate::handler::tool::Tool;
+    use crate::http::origin::{HostPolicy, OriginPolicy};
+    use crate::serve::limits::ServeLimits;
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Steps {
+        #[schemars(extend("x-mcp-header" = "Count"))]
+        count: u64,
+    }
+
+    fn client() -> TestClient {
+        let mut registry = Registry::default();
+        let steps = async |cx: Cx, Steps { count }: Steps| {
+            for step in 1..=count {
+                cx.progress(step, count, "step").await;
+                cx.sleep(Duration::from_secs(1)).await;
+            }
+            Ok("there")
+        };
+        registry.add_tool(Tool::new("steps", "d", steps)).expect("a tool");
+        let panics = |_: BlockingCx, (): ()| -> Result<String, _> { panic!("as planned") };
+        registry.add_tool(Tool::blocking("panics", "d", panics)).expect("a tool");
+        let settings = ServeSettings {
+            path: "/mcp".to_owned(),
+            origins: OriginPolicy::default(),
+            hosts: HostPolicy::default(),
+            limits: ServeLimits::default(),
+        };
+        TestClient::new(Arc::new(settings), Catalogue::new(registry, &ListSettings::default()))
+    }
+
+    #[test]
+    fn progress_is_heard_in_every_revision() {
+        for revision in Revision::ALL {
+            let mut client = client().speaking(revision);
+            let heard = client.call_with("steps", json!({ "count": 3 }), Map::new());
+            let heard = heard.expect("an answer");
+            let told: Vec<_> =
+                heard.notifications.iter().map(|told| &told["params"]["progress"]).collect();
+            assert_eq!(told, [1, 2, 3], "{revision}");
+            assert_eq!(heard.result["content"][0]["text"], "there");
+            assert_eq!(client.elapsed(), Duration::from_secs(3));
+        }
+    }
+
+    #[test]
+    fn a_connection_is_used_again_until_the_server_closes_it() {
+        let mut client = client();
+        for _ in 0..3 {
+            assert_eq!(client.list_tools().map(|tools| tools.len()), Ok(2));
+            client.call("steps", json!({ "count": 0 })).expect("an answer");
+        }
+        assert_eq!(client.executor.task_count(), 1);
+        let counters = client.shard().counters();
+        assert_eq!((counters.requests.get(), counters.refusals.get()), (6, 0));
+    }
+
+    #[test]
+    fn what_goes_wrong_is_told() {
+        let mut client = client();
+        let unknown = client.call("none", json!({})).expect_err("no such tool");
+        assert!(matches!(unknown, CallError::Rpc { error: RpcError { code: -32602, .. }, .. }));
+        let panicked = client.call("panics", json!({})).expect_err("a panic");
+        assert!(matches!(panicked, CallError::Rpc { error: RpcError { code: -32603, .. }, .. }));
+        let mut client = client.calling_host("elsewhere.example");
+        let refused = client.call("steps", json!({ "count": 1 })).expect_err("another host");
+        assert!(matches!(refused, CallError::NotAResponse { status: 421, .. }));
+        let answer = client.send(b"nonsense\r\n\r\n");
+        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
+    }
+
+    #[test]
+    fn a_waiting_connection_is_small() {
+        let client = client();
+        let (server_end, _client_end) = pipe(Windows::default());
+        let bytes = crate::testing::waiting_bytes(server_end, &client.shard);
+        assert!(bytes <= 400, "a waiting connection takes {bytes} bytes");
+    }
+}
