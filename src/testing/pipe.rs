@@ -94,9 +94,11 @@ impl Lane {
             return if self.ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
         }
         let count = buffer.len().min(self.bytes.len());
-        for (place, byte) in buffer.iter_mut().zip(self.bytes.drain(..count)) {
-            *place = byte;
-        }
+        let (front, back) = self.bytes.as_slices();
+        let at = count.min(front.len());
+        buffer[..at].copy_from_slice(&front[..at]);
+        buffer[at..count].copy_from_slice(&back[..count - at]);
+        self.bytes.drain(..count);
         wake(&mut self.writer);
         Ok(count)
     }
@@ -134,6 +136,7 @@ impl Shared {
             self.reset();
         }
         self.to_server.end();
+        wake(&mut self.to_client.reader);
         // What is sent to it from here on finds nobody: room enough for that.
         wake(&mut self.to_client.writer);
     }
