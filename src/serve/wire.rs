@@ -128,7 +128,92 @@ pub(super) async fn linger<T: Transport>(transport: &T, shard: &Shard) {
                     return;
                 }
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             _ => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::time::Now;
+    use crate::controller::catalogue::{Catalogue, ListSettings};
+    use crate::handler::call::Services;
+    use crate::handler::registry::Registry;
+    use crate::http::origin::{HostPolicy, OriginPolicy};
+    use crate::serve::limits::ServeLimits;
+    use crate::serve::shard::ServeSettings;
+    use crate::testing::clock::VirtualClock;
+    use crate::testing::executor::Executor;
+    use crate::testing::off_core::InPlace;
+    use crate::testing::pipe::{ServerEnd, Windows, pipe};
+
+    /// A transport whose first receive is interrupted by a signal.
+    struct Interrupted {
+        inner: ServerEnd,
+        once: Cell<bool>,
+    }
+
+    impl Transport for Interrupted {
+        async fn readable(&self) -> std::io::Result<()> {
+            self.inner.readable().await
+        }
+        fn receive(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if !self.once.replace(true) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            self.inner.receive(buffer)
+        }
+        async fn writable(&self) -> std::io::Result<()> {
+            self.inner.writable().await
+        }
+        fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.inner.send(bytes)
+        }
+        fn send_vectored(&self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+            self.inner.send_vectored(slices)
+        }
+        fn pending_error(&self) -> Option<std::io::Error> {
+            self.inner.pending_error()
+        }
+        fn shutdown_send(&self) {
+            self.inner.shutdown_send();
+        }
+        fn reset_on_close(&self) {
+            self.inner.reset_on_close();
+        }
+    }
+
+    fn shard(clock: &Rc<VirtualClock>) -> Rc<Shard> {
+        let settings = ServeSettings {
+            path: "/mcp".to_owned(),
+            origins: OriginPolicy::default(),
+            hosts: HostPolicy::default(),
+            limits: ServeLimits::default(),
+        };
+        let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
+        let services = Services { clock: clock.clone(), off_core: Arc::new(InPlace) };
+        Shard::new(Arc::new(settings), catalogue, services)
+    }
+
+    #[test]
+    fn a_signal_does_not_cut_the_last_answer_off() {
+        let clock = VirtualClock::starting_at(Now(0));
+        let (shard, executor) = (shard(&clock), Executor::new(clock));
+        let (server_end, client) = pipe(Windows::default());
+        let transport = Interrupted { inner: server_end, once: Cell::new(false) };
+        let read = executor.block_on(async {
+            client.write(b"more than was asked for").await?;
+            transport.send(b"the last answer")?;
+            linger(&transport, &shard).await;
+            drop(transport);
+            client.read(&mut [0; 64]).await
+        });
+        assert!(matches!(read, Some(Ok(15))), "{read:?}");
     }
 }
