@@ -110,10 +110,8 @@ impl Plan {
             _ => 64 * 1024,
         };
         let large = asks.iter().any(|ask| ask.bytes.len() > 5_000);
-        let mut windows = Windows {
-            to_server_bytes_max: window(random),
-            to_client_bytes_max: window(random),
-        };
+        let mut windows =
+            Windows { to_server_bytes_max: window(random), to_client_bytes_max: window(random) };
         if large {
             // A window of one byte for a body of 200 KB only costs time.
             windows.to_server_bytes_max = windows.to_server_bytes_max.max(2048);
@@ -165,7 +163,9 @@ fn reading(random: &mut Random, large: bool) -> Reading {
     let fast = Reading { bytes_max: 64 * 1024, gap_ms_max: 0, stall };
     match random.within(0..=2) {
         0 if large => Reading { bytes_max: 8 * 1024, gap_ms_max: random.within(0..=100), stall },
-        0 => Reading { bytes_max: random.within(1..=300), gap_ms_max: random.within(0..=100), stall },
+        0 => {
+            Reading { bytes_max: random.within(1..=300), gap_ms_max: random.within(0..=100), stall }
+        }
         _ => fast,
     }
 }

@@ -19,6 +19,12 @@ use crate::tools::{End, Entry};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After which pause every time limit of the server has struck.
 const LONG: Duration = Duration::from_secs(60);
+/// The server's own limits of time.
+const IDLE: Duration = Duration::from_secs(60);
+const FIRST_BYTE: Duration = Duration::from_secs(10);
+const BODY: Duration = Duration::from_secs(300);
+const STALL: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(2);
 /// Within which time a call must have ended whose client went away.
 const CANCEL_WITHIN: Duration = Duration::from_secs(3);
 /// Beyond this much sent ahead a server may not see that its client went away.
@@ -180,10 +186,7 @@ impl Judge<'_> {
     fn must_time_out(&self, index: usize) -> bool {
         let ask = &self.plan.asks[index];
         let in_the_middle = self.plan.stall.is_some_and(|(place, pause)| {
-            pause > LONG
-                && place.ask == index
-                && place.offset > 0
-                && place.offset < ask.bytes.len()
+            pause > LONG && place.ask == index && place.offset > 0 && place.offset < ask.bytes.len()
         });
         let before = &self.plan.asks[..index];
         let lasts: Duration = before.iter().filter_map(|ask| ask.call).map(|call| call.lasts).sum();
@@ -251,17 +254,38 @@ impl Judge<'_> {
         }
     }
 
+    /// For how long the server may go on after the client did its last.
+    fn patience(&self) -> Duration {
+        let calls = self.plan.asks.iter().filter_map(|ask| ask.call);
+        let left = self.log.cut_at.is_some();
+        let goes_on = |call: &CallFacts| !(left && call.is_modern);
+        let lasts: Duration = calls.filter(goes_on).map(|call| call.lasts).sum();
+        let sent_bytes: usize = self.plan.asks.iter().map(|ask| ask.bytes.len()).sum();
+        if left && sent_bytes < AHEAD_BYTES_MAX {
+            return lasts + CANCEL_WITHIN;
+        }
+        let earned = Duration::from_millis(2 * sent_bytes as u64).min(BODY);
+        lasts + earned + IDLE + STALL + LINGER
+    }
+
     /// The connection ended, and in time.
     fn end(&self, faults: &mut Vec<String>) {
         let Some((ended_at, reason)) = self.log.server_ended else {
             faults.push("the server never ended it".to_owned());
             return;
         };
-        let lasts: Duration =
-            self.plan.asks.iter().filter_map(|ask| ask.call).map(|call| call.lasts).sum();
         let silence = ended_at.since(self.log.last_active);
-        if silence > lasts + Duration::from_secs(200) {
-            faults.push(format!("it lived {silence:?} longer than its client"));
+        let patience = self.patience();
+        if silence > patience {
+            faults.push(format!("{reason:?}: it lived {silence:?} after its client, {patience:?}"));
+        }
+        let (since, idle_min) = match self.log.last_written {
+            Some(written) => (written, IDLE),
+            None => (self.log.opened, FIRST_BYTE),
+        };
+        let idle = ended_at.since(since);
+        if reason == CloseReason::Idle && idle < idle_min {
+            faults.push(format!("it was idle for {idle:?} alone"));
         }
         if reason == CloseReason::Drained && !self.drains() {
             faults.push("it was drained while the server served".to_owned());

@@ -97,7 +97,7 @@ impl World {
                     Some((link.clock.now(), ringlane::serve::connection::CloseReason::Drained));
                 return;
             }
-            link.log.borrow_mut().last_active = link.clock.now();
+            link.opened();
             executor.spawn(link.clone().write(client_end.clone(), writing));
             executor.spawn(link.clone().read(client_end.clone(), reading));
             if let Some(random) = wakes {
@@ -203,7 +203,9 @@ fn check(seed: u64, keeps_lines: bool) -> Result<u64, String> {
         return Ok(hash);
     }
     let faults = faults.join("\n    ");
-    Err(format!("seed {seed}: SIM_SEED={seed} cargo test --test sim seeds -- --nocapture\n    {faults}"))
+    Err(format!(
+        "seed {seed}: SIM_SEED={seed} cargo test --test sim seeds -- --nocapture\n    {faults}"
+    ))
 }
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -241,8 +243,8 @@ fn planted_faults_are_found() {
     for planted in
         [Planted::LostByte, Planted::RepeatedSend, Planted::SwappedSends, Planted::SilentReset]
     {
-        let found = (0..SEEDS_MAX)
-            .find(|&seed| !simulate(seed, Some(planted), false).faults.is_empty());
+        let found =
+            (0..SEEDS_MAX).find(|&seed| !simulate(seed, Some(planted), false).faults.is_empty());
         assert!(found.is_some(), "{planted:?} was not found");
     }
 }

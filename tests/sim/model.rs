@@ -206,13 +206,9 @@ fn call(random: &mut Random, tag: u64) -> Ask {
         progress = None;
     }
     let id = id(random, tag);
-    let call = CallFacts {
-        tag,
-        is_modern: manner.is_modern(),
-        lasts: Duration::from_millis(lasts_ms),
-    };
-    let wanted =
-        Wanted::Response { id: id.clone(), payload, formats: manner.formats, progress };
+    let call =
+        CallFacts { tag, is_modern: manner.is_modern(), lasts: Duration::from_millis(lasts_ms) };
+    let wanted = Wanted::Response { id: id.clone(), payload, formats: manner.formats, progress };
     let mut ask = request(random, &manner, &id, "tools/call", params, wanted);
     ask.call = Some(call);
     ask
@@ -377,13 +373,7 @@ fn request(
     post(random, manner, &fields, body.to_string().as_bytes(), wanted)
 }
 
-fn post(
-    random: &mut Random,
-    manner: &Manner,
-    fields: &str,
-    body: &[u8],
-    wanted: Wanted,
-) -> Ask {
+fn post(random: &mut Random, manner: &Manner, fields: &str, body: &[u8], wanted: Wanted) -> Ask {
     let version = if manner.is_http10 { "1.0" } else { "1.1" };
     let mut head = format!(
         "POST /mcp HTTP/{version}\r\nHost: localhost\r\nContent-Type: application/json\r\n\

@@ -79,7 +79,9 @@ pub(crate) struct Log {
     /// Bytes of an answer that never became whole.
     pub(crate) has_partial: bool,
     pub(crate) faults: Vec<String>,
+    pub(crate) opened: Now,
     pub(crate) last_active: Now,
+    pub(crate) last_written: Option<Now>,
     pub(crate) server_ended: Option<(Now, CloseReason)>,
     waiting: Vec<Waker>,
 }
@@ -132,6 +134,11 @@ impl Link {
         .await;
     }
 
+    pub(crate) fn opened(&self) {
+        self.log.borrow_mut().opened = self.clock.now();
+        self.active();
+    }
+
     fn active(&self) {
         self.log.borrow_mut().last_active = self.clock.now();
     }
@@ -179,6 +186,9 @@ impl Link {
             }
             offset = end;
             self.trace.note(format_args!("{} wrote {ask} to {end}", self.index));
+            if end > 0 {
+                self.log.borrow_mut().last_written = Some(self.clock.now());
+            }
             self.active();
             let here = Place { ask, offset };
             if let Some((_, pause)) = self.plan.stall.filter(|(place, _)| *place == here) {
@@ -291,7 +301,6 @@ impl Link {
         }
         log.has_partial = !reader.is_between_answers();
         log.ended = Some(ended);
-        log.last_active = self.clock.now();
         drop(log);
         self.trace.note(format_args!("{} ended: {ended:?}", self.index));
         self.tell_waiting();
