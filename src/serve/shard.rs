@@ -71,6 +71,7 @@ pub struct Shard {
     date: DateCache,
     clock: Rc<dyn Clock>,
     phase: Cell<Phase>,
+    cancelled_at: Cell<Option<Now>>,
     counters: Counters,
 }
 
@@ -103,6 +104,7 @@ impl Shard {
             date: DateCache::new(),
             clock,
             phase: Cell::new(Phase::Serving),
+            cancelled_at: Cell::new(None),
             counters: Counters::default(),
             settings,
         })
@@ -134,10 +136,20 @@ impl Shard {
         self.now().after(self.limits().drain_timeout)
     }
 
-    /// Cancels what still runs. Each call is answered with an error.
+    /// Cancels what still runs. Each call is answered with an error, which its peer must take within
+    /// `linger_timeout`; every connection has ended by then.
     pub fn cancel(&self) {
         self.phase.set(Phase::Cancelling);
+        self.cancelled_at.set(Some(self.now()));
         self.clock.timers().wake_all();
+    }
+
+    /// Until when a peer may be waited for that otherwise had until `deadline`.
+    pub(super) fn patience(&self, deadline: Deadline) -> Deadline {
+        match self.cancelled_at.get() {
+            Some(cancelled_at) => deadline.min(cancelled_at.after(self.limits().linger_timeout)),
+            None => deadline,
+        }
     }
 
     pub(super) fn now(&self) -> Now {

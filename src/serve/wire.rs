@@ -3,12 +3,16 @@
 //! Spec: RFC 9112 §9.6 (closing so that the last answer arrives). Limits: `send_stall_timeout`,
 //! `linger_timeout`, `linger_bytes_max`.
 
+use std::future::{Future, poll_fn};
 use std::io::{ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::Poll;
 
 use super::connection::CloseReason;
 use super::shard::Shard;
 use super::transport::Transport;
 use crate::base::time::Deadline;
+use crate::base::timers::Elapsed;
 
 /// What a receive found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub(super) async fn readable<T: Transport>(
     shard: &Shard,
     deadline: Deadline,
 ) -> Result<bool, CloseReason> {
-    match shard.clock().timers().timeout(deadline, transport.readable()).await {
+    match in_time(shard, deadline, transport.readable()).await {
         Ok(Ok(())) => Ok(true),
         Ok(Err(_)) => Err(CloseReason::PeerGone),
         Err(_elapsed) => Ok(false),
@@ -100,7 +104,7 @@ pub(super) fn send_slices<T: Transport>(
 
 async fn writable<T: Transport>(transport: &T, shard: &Shard) -> Result<(), CloseReason> {
     let deadline = shard.now().after(shard.limits().send_stall_timeout);
-    match shard.clock().timers().timeout(deadline, transport.writable()).await {
+    match in_time(shard, deadline, transport.writable()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(CloseReason::PeerGone),
         Err(_elapsed) => {
@@ -108,6 +112,30 @@ async fn writable<T: Transport>(transport: &T, shard: &Shard) -> Result<(), Clos
             Err(CloseReason::Stalled)
         }
     }
+}
+
+/// Waits for the peer until `deadline`, or as long as there still is when all is cancelled meanwhile.
+async fn in_time<F: Future>(
+    shard: &Shard,
+    deadline: Deadline,
+    future: F,
+) -> Result<F::Output, Elapsed> {
+    let mut future = std::pin::pin!(future);
+    let timers = shard.clock().timers();
+    let mut until = shard.patience(deadline);
+    let mut sleep = timers.sleep_until(until);
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        let patience = shard.patience(deadline);
+        if patience != until {
+            until = patience;
+            sleep = timers.sleep_until(until);
+        }
+        Pin::new(&mut sleep).poll(context).map(|()| Err(Elapsed))
+    })
+    .await
 }
 
 /// Ends our side and hears the peer out for a while: bytes that arrive at a closed socket make the
@@ -141,6 +169,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::base::clock::Clock;
     use crate::base::time::Now;
     use crate::controller::catalogue::{Catalogue, ListSettings};
     use crate::handler::call::Services;
@@ -199,6 +228,23 @@ mod tests {
         let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
         let services = Services { clock: clock.clone(), off_core: Arc::new(InPlace) };
         Shard::new(Arc::new(settings), catalogue, services)
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_not_waited_for_once_all_is_cancelled() {
+        let clock = VirtualClock::starting_at(Now(0));
+        let (shard, executor) = (shard(&clock), Executor::new(clock.clone()));
+        let windows = Windows { to_client_bytes_max: 1, ..Windows::default() };
+        let (transport, _client) = pipe(windows);
+        let (cancelling, timers) = (shard.clone(), clock.clone());
+        executor.spawn(async move {
+            timers.timers().sleep_until(Now(0).after(std::time::Duration::from_secs(5))).await;
+            cancelling.cancel();
+        });
+        let flushed =
+            executor.block_on(flush(&transport, &shard, &mut b"answer".to_vec())).expect("an end");
+        assert_eq!(flushed, Err(CloseReason::Stalled));
+        assert_eq!(clock.now(), Now(7_000_000_000));
     }
 
     #[test]
