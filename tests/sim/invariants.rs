@@ -62,7 +62,9 @@ impl Judge<'_> {
     /// Each answer is that of its request.
     fn answers(&self, faults: &mut Vec<String>) {
         for (index, (answer, ask)) in self.log.answers.iter().zip(&self.plan.asks).enumerate() {
-            let out_of_time = answer.status == 408 && answer.closes && self.may_time_out(index);
+            let cancelled = self.drain.cancelled_at.is_some_and(|at| at <= answer.at);
+            let excuse = cancelled || self.may_time_out(index);
+            let out_of_time = answer.status == 408 && answer.closes && excuse;
             let cut_short = answer.status == 400 && answer.closes && self.is_cut_short(index);
             if out_of_time || cut_short {
                 continue;
@@ -278,6 +280,12 @@ impl Judge<'_> {
         let patience = self.patience();
         if silence > patience {
             faults.push(format!("{reason:?}: it lived {silence:?} after its client, {patience:?}"));
+        }
+        if let Some(cancelled_at) = self.drain.cancelled_at
+            && ended_at.since(cancelled_at) > CANCEL_WITHIN
+        {
+            let late = ended_at.since(cancelled_at);
+            faults.push(format!("{reason:?}: it lived {late:?} after all was cancelled"));
         }
         let (since, idle_min) = match self.log.last_written {
             Some(written) => (written, IDLE),
