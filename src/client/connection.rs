@@ -10,9 +10,12 @@
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::client::endpoint::Endpoint;
+use crate::client::endpoint::{Endpoint, Site};
+use crate::client::pipe::Pipe;
 use crate::client::request::Outgoing;
 use crate::http::h1::body::{BodyError, BodyLimits, ChunkedDecoder, Progress};
 use crate::http::h1::head::{FieldSlots, HeadLimits};
@@ -48,6 +51,14 @@ pub enum ConnectionError {
     Connect {
         /// The last address tried.
         address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Nobody listens at this socket file, or none may come in.
+    #[error("cannot connect to the socket {}: {source}", .socket.display())]
+    ConnectUnix {
+        /// The socket file.
+        socket: PathBuf,
         /// What the system says.
         source: io::Error,
     },
@@ -89,6 +100,9 @@ impl ConnectionError {
         match self {
             Self::Resolve { .. } => Some("check the host's name"),
             Self::Connect { .. } => Some("check the address and port, and that the server runs"),
+            Self::ConnectUnix { .. } => {
+                Some("check the path, that the server runs, and who may open its socket")
+            }
             Self::Silent { .. } => Some("allow it more time, or look what keeps the server busy"),
             Self::Closed | Self::Broken { .. } => {
                 Some("look into the server's log; whether a call was carried out is not known")
@@ -128,7 +142,7 @@ pub struct ReplyHead {
 /// A connection to one endpoint.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    pipe: Pipe,
     idle_timeout: Duration,
     unread: Vec<u8>,
     body: Body,
@@ -147,33 +161,23 @@ enum Body {
 }
 
 impl Connection {
-    /// Connects to the first address of the endpoint that answers.
+    /// Connects to the socket file of the endpoint, or to its first address that answers.
     ///
     /// # Errors
     /// `ConnectionError`: no address, none that answers, or no timeouts to be had.
     pub fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Self, ConnectionError> {
-        let host = endpoint.host();
-        let resolve = |source| ConnectionError::Resolve { host: host.to_owned(), source };
-        let addresses = (host, endpoint.port()).to_socket_addrs().map_err(resolve)?;
-        let mut last = resolve(io::Error::from(io::ErrorKind::NotFound));
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, timeouts.connect) {
-                Ok(stream) => return Self::set_up(stream, timeouts.idle),
-                Err(source) => last = ConnectionError::Connect { address, source },
+        let pipe = match endpoint.site() {
+            Site::Network { host, port } => connect(host, *port, timeouts.connect)?,
+            Site::Unix { socket } => {
+                UnixStream::connect(socket).map(Pipe::Unix).map_err(|source| {
+                    ConnectionError::ConnectUnix { socket: socket.clone(), source }
+                })?
             }
-        }
-        Err(last)
-    }
-
-    fn set_up(stream: TcpStream, idle_timeout: Duration) -> Result<Self, ConnectionError> {
-        stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_read_timeout(Some(idle_timeout)))
-            .and_then(|()| stream.set_write_timeout(Some(idle_timeout)))
-            .map_err(|source| ConnectionError::Broken { source })?;
+        };
+        pipe.set_up(timeouts.idle).map_err(|source| ConnectionError::Broken { source })?;
         Ok(Self {
-            stream,
-            idle_timeout,
+            pipe,
+            idle_timeout: timeouts.idle,
             unread: Vec::new(),
             body: Body::Ended,
             persistence: Persistence::KeepAlive,
@@ -187,14 +191,7 @@ impl Connection {
         let between_exchanges = matches!(self.body, Body::Ended)
             && self.persistence == Persistence::KeepAlive
             && self.unread.is_empty();
-        between_exchanges && self.is_quiet().unwrap_or(false)
-    }
-
-    fn is_quiet(&self) -> io::Result<bool> {
-        self.stream.set_nonblocking(true)?;
-        let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false)?;
-        Ok(peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
+        between_exchanges && self.pipe.is_quiet()
     }
 
     /// Sends a request.
@@ -220,7 +217,7 @@ impl Connection {
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&outgoing.body);
-        self.stream.write_all(&bytes).map_err(|source| self.broken(source))
+        self.pipe.write_all(&bytes).map_err(|source| self.broken(source))
     }
 
     /// Receives the head of the answer, past those of 1xx.
@@ -316,7 +313,7 @@ impl Connection {
     /// Gives the rest of a body so long to come to its end, so that the connection can be used
     /// again.
     pub fn finish(&mut self, patience: Duration) {
-        if self.stream.set_read_timeout(Some(patience)).is_err() {
+        if self.pipe.set_read_timeout(patience).is_err() {
             return;
         }
         // Bounded: a server that goes on talking loses the connection.
@@ -325,7 +322,7 @@ impl Connection {
                 break;
             }
         }
-        if self.stream.set_read_timeout(Some(self.idle_timeout)).is_err() {
+        if self.pipe.set_read_timeout(self.idle_timeout).is_err() {
             self.persistence = Persistence::Close;
         }
     }
@@ -334,7 +331,7 @@ impl Connection {
     fn receive(&mut self) -> Result<bool, ConnectionError> {
         let mut room = [0; RECEIVE_BYTES];
         loop {
-            match self.stream.read(&mut room) {
+            match self.pipe.read(&mut room) {
                 Ok(count) => {
                     self.unread.extend_from_slice(room.get(..count).unwrap_or_default());
                     return Ok(count > 0);
@@ -354,6 +351,20 @@ impl Connection {
             _ => ConnectionError::Broken { source },
         }
     }
+}
+
+/// Connects to the first address that answers.
+fn connect(host: &str, port: u16, timeout: Duration) -> Result<Pipe, ConnectionError> {
+    let resolve = |source| ConnectionError::Resolve { host: host.to_owned(), source };
+    let addresses = (host, port).to_socket_addrs().map_err(resolve)?;
+    let mut last = resolve(io::Error::from(io::ErrorKind::NotFound));
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(Pipe::Tcp(stream)),
+            Err(source) => last = ConnectionError::Connect { address, source },
+        }
+    }
+    Err(last)
 }
 
 impl ReplyHead {

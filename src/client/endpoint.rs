@@ -1,24 +1,44 @@
 //! The URL of a server: text in, `Endpoint` out.
 //!
-//! A URL without a scheme is taken as `http://`, one without a path as `/mcp`.
+//! A URL without a scheme is taken as `http://`, one without a path as `/mcp`. A server behind a
+//! Unix socket is `unix:SOCKET`, or `unix:SOCKET:/PATH` for another path, as proxies write it.
 //! Spec: RFC 3986 §3; RFC 9110 §4.2.
-//! Invariant: `host`, `authority` and `target` hold visible ASCII only, so that they can stand in a
+//! Invariant: hosts, `authority` and `target` hold visible ASCII only, so that they can stand in a
 //! request head.
 //! Not here: resolving names (`connection`).
 
 use std::fmt;
+use std::path::PathBuf;
 
 const PORT_DEFAULT: u16 = 80;
 const PATH_DEFAULT: &str = "/mcp";
+/// The `Host` that a server behind a Unix socket is asked for.
+const UNIX_AUTHORITY: &str = "localhost";
 const URL_BYTES_MAX: usize = 8 * 1024;
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    host: String,
-    port: u16,
+    site: Site,
     authority: String,
     target: String,
+}
+
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// A host of the network.
+    Network {
+        /// A name or an address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A socket of this machine.
+    Unix {
+        /// Its file.
+        socket: PathBuf,
+    },
 }
 
 /// Why a text is not the URL of a server that can be called.
@@ -28,7 +48,7 @@ pub enum EndpointError {
     #[error("https is not supported by this build yet")]
     Https,
     /// Another scheme.
-    #[error("the scheme \"{scheme}\" is not http")]
+    #[error("the scheme \"{scheme}\" is neither http nor unix")]
     Scheme {
         /// As written, before `://`.
         scheme: String,
@@ -36,6 +56,9 @@ pub enum EndpointError {
     /// No host before the port or path.
     #[error("the URL has no host")]
     NoHost,
+    /// `unix:` and no file.
+    #[error("the URL names no socket")]
+    NoSocket,
     /// Not a number from 1 to 65535.
     #[error("\"{port}\" is not a port")]
     Port {
@@ -65,7 +88,8 @@ impl EndpointError {
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Https => "put a TLS-terminating proxy in between and call it over http://",
-            Self::Scheme { .. } => "write http://HOST[:PORT][/PATH]",
+            Self::Scheme { .. } => "write http://HOST[:PORT][/PATH] or unix:SOCKET[:/PATH]",
+            Self::NoSocket => "write unix:SOCKET[:/PATH], for example unix:/run/ringlane.sock",
             Self::NoHost => "write HOST[:PORT][/PATH], for example localhost:8080/mcp",
             Self::Port { .. } => "give a port from 1 to 65535, for example localhost:8080",
             Self::UserInfo => "send credentials as a header, for example Authorization",
@@ -83,6 +107,9 @@ impl Endpoint {
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         if url.len() > URL_BYTES_MAX {
             return Err(EndpointError::TooLong { limit_bytes: URL_BYTES_MAX });
+        }
+        if let Some(rest) = url.strip_prefix("unix:") {
+            return Self::parse_unix(rest);
         }
         if let Some(offset) = url.bytes().position(|byte| !byte.is_ascii_graphic()) {
             return Err(EndpointError::Byte { offset });
@@ -105,8 +132,10 @@ impl Endpoint {
         }
         let (host, port) = split_authority(authority)?;
         Ok(Self {
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port,
+            site: Site::Network {
+                host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+                port,
+            },
             authority: authority.to_owned(),
             target: match target {
                 "" => PATH_DEFAULT.to_owned(),
@@ -116,16 +145,31 @@ impl Endpoint {
         })
     }
 
-    /// The host to resolve: a name or an address, without brackets.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
+    /// What stands behind `unix:`.
+    fn parse_unix(rest: &str) -> Result<Self, EndpointError> {
+        let (socket, target) = match rest.find(":/") {
+            Some(colon) => (rest.get(..colon), rest.get(colon + 1..)),
+            None => (Some(rest), None),
+        };
+        let (socket, target) = (socket.unwrap_or_default(), target.unwrap_or(PATH_DEFAULT));
+        if socket.is_empty() {
+            return Err(EndpointError::NoSocket);
+        }
+        if let Some(offset) = target.bytes().position(|byte| !byte.is_ascii_graphic()) {
+            let offset = "unix:".len() + socket.len() + 1 + offset;
+            return Err(EndpointError::Byte { offset });
+        }
+        Ok(Self {
+            site: Site::Unix { socket: PathBuf::from(socket) },
+            authority: UNIX_AUTHORITY.to_owned(),
+            target: target.to_owned(),
+        })
     }
 
-    /// The port to connect to.
+    /// Where to connect to.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 
     /// The `Host` field's value.
@@ -143,7 +187,10 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.target)
+        match &self.site {
+            Site::Network { .. } => write!(f, "http://{}{}", self.authority, self.target),
+            Site::Unix { socket } => write!(f, "unix:{}:{}", socket.display(), self.target),
+        }
     }
 }
 
@@ -188,9 +235,21 @@ mod tests {
         ];
         for (url, host, port, shown) in table {
             let endpoint = Endpoint::parse(url).expect(url);
-            assert_eq!(endpoint.host(), host, "{url}");
-            assert_eq!(endpoint.port(), port, "{url}");
+            assert_eq!(endpoint.site(), &Site::Network { host: host.to_owned(), port }, "{url}");
             assert_eq!(endpoint.to_string(), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn sockets_of_this_machine_are_named_with_their_path() {
+        let table = [
+            ("unix:/run/a b.sock", "/run/a b.sock", "unix:/run/a b.sock:/mcp"),
+            ("unix:a.sock:/x?y=:/z", "a.sock", "unix:a.sock:/x?y=:/z"),
+        ];
+        for (url, socket, shown) in table {
+            let endpoint = Endpoint::parse(url).expect(url);
+            assert_eq!(endpoint.site(), &Site::Unix { socket: PathBuf::from(socket) }, "{url}");
+            assert_eq!((endpoint.authority(), endpoint.to_string().as_str()), ("localhost", shown));
         }
     }
 
@@ -201,6 +260,9 @@ mod tests {
             ("https://h", EndpointError::Https),
             ("ftp://h", EndpointError::Scheme { scheme: "ftp".to_owned() }),
             ("http://", EndpointError::NoHost),
+            ("unix:", EndpointError::NoSocket),
+            ("unix::/mcp", EndpointError::NoSocket),
+            ("unix:/a:/b c", EndpointError::Byte { offset: 10 }),
             ("http://:80/", EndpointError::NoHost),
             ("h:0", EndpointError::Port { port: "0".to_owned() }),
             ("h:65536", EndpointError::Port { port: "65536".to_owned() }),

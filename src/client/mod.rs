@@ -1,10 +1,10 @@
-//! Level 3: a client for any server of either era, over `http://`.
+//! Level 3: a client for any server of either era, over `http://` or a Unix socket.
 //!
 //! Reading order: `session` (`Client`, the story), `settle` and `era` (which era to speak),
 //! `exchange` (one message and its answer), `request` and `mirror` (what is sent), `answer` and
-//! `message` (what comes back), `tools` (what it means), `connection` (the socket), `endpoint`,
-//! `options`, `error`.
-//! The protocol parts take and give values; only `connection` does I/O, blocking, since its user is
+//! `message` (what comes back), `tools` (what it means), `connection` and `pipe` (the socket),
+//! `endpoint`, `options`, `error`.
+//! The protocol parts take and give values; only these two do I/O, blocking, since their user is
 //! a command line.
 
 #![deny(clippy::indexing_slicing)]
@@ -18,6 +18,7 @@ mod exchange;
 pub mod message;
 pub mod mirror;
 pub mod options;
+mod pipe;
 pub mod request;
 pub mod session;
 mod settle;
