@@ -1,0 +1,9 @@
+//! What the tests over real sockets share: a server with a tool of every kind (`house`), requests
+//! in every revision (`ask`), a client that reads answers strictly (`client`), and the official
+//! schemas, against which that client holds every message it reads (`schema`).
+
+pub mod ask;
+pub mod client;
+pub mod gate;
+pub mod house;
+pub mod schema;
