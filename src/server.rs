@@ -33,6 +33,7 @@ use crate::rt::server::{Running, StartError};
 use crate::rt::worker::WorkerSeat;
 use crate::serve::connection::{converse, serve_connection};
 use crate::serve::shard::{ServeSettings, Shard};
+use crate::testing::TestClient;
 
 /// How many boxes for working connections a core keeps.
 const KEPT_CONNECTIONS_MAX: usize = 1024;
@@ -194,6 +195,26 @@ impl Server {
         Ok(crate::rt::server::serve(&runtime, entry)?)
     }
 
+    /// Serves in memory, on virtual time, for tests: nothing listens, nothing waits.
+    ///
+    /// ```
+    /// use ringlane::{Cx, Server};
+    /// use serde_json::json;
+    ///
+    /// let server = Server::new("greeter", "1.0.0")
+    ///     .tool("greet", "Greet", async |_: Cx, (): ()| Ok("Hello"));
+    /// let mut client = server.test_client().expect("a sound server");
+    /// let result = client.call("greet", json!({})).expect("an answer");
+    /// assert_eq!(result["content"][0]["text"], "Hello");
+    /// ```
+    ///
+    /// # Errors
+    /// When it would not start: see [`ServeError::Setup`].
+    pub fn test_client(self) -> Result<TestClient, ServeError> {
+        let (settings, catalogue) = self.freeze()?;
+        Ok(TestClient::new(settings, catalogue))
+    }
+
     /// What it cannot offer.
     pub(crate) fn registry_faults(&self) -> Vec<String> {
         self.faults.iter().map(ToString::to_string).collect()
@@ -259,11 +280,9 @@ async fn work(mut seat: WorkerSeat, settings: Arc<ServeSettings>, catalogue: Arc
     let shard = Shard::new(settings, catalogue, Services { clock: clock.clone(), off_core });
     let pool = FuturePool::new(KEPT_CONNECTIONS_MAX);
     while let Arrival::Accepted(accepted) = seat.next_connection().await {
-        let (shard, pool) = (shard.clone(), pool.clone());
-        seat.spawn(async move {
-            let busy = |socket| pool.run(converse(socket, shard.clone()));
-            serve_connection(accepted.socket, &shard, &busy).await;
-        });
+        let (pool, busy_shard) = (pool.clone(), shard.clone());
+        let busy = move |socket| pool.run(converse(socket, busy_shard.clone()));
+        seat.spawn(serve_connection(accepted.socket, shard.clone(), busy));
     }
     let cancel_at = shard.drain();
     if clock.timers().timeout(cancel_at, seat.connections_ended()).await.is_err() {
@@ -285,5 +304,36 @@ impl OffCore for Pool {
             let product: Box<dyn Any + Send> = completion.await.map_err(|_| JobPanicked)?;
             Ok(product)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+
+    use super::*;
+    use crate::rt::socket::Socket;
+    use crate::serve::connection::{CloseReason, Turn};
+
+    /// What a waiting connection holds in its task: growth here is growth for every idle client.
+    /// The runtime adds a header, the socket what it shares with its poll.
+    #[test]
+    fn a_waiting_connection_is_small() {
+        fn size_of_future<B, F>(_: impl Fn(Socket, Rc<Shard>, B) -> F) -> usize {
+            size_of::<F>()
+        }
+        struct Busy(FuturePool<Ready<(Socket, Turn)>>, Rc<Shard>);
+        fn waiting(
+            socket: Socket,
+            shard: Rc<Shard>,
+            Busy(pool, _shard): Busy,
+        ) -> impl Future<Output = CloseReason> {
+            serve_connection(socket, shard, move |socket| {
+                let _held = &_shard;
+                pool.run(std::future::ready((socket, Turn::Wait)))
+            })
+        }
+        let size = size_of_future(waiting);
+        assert!(size <= 320, "{size} bytes");
     }
 }

@@ -106,8 +106,8 @@ impl WorkerSeat {
         &self.blocking
     }
 
-    /// Runs `future` on this worker, beside all others.
-    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+    /// Runs `future` on this worker, beside all others. What it gives is dropped.
+    pub fn spawn<O: 'static>(&self, future: impl Future<Output = O> + 'static) {
         // The handle must not be awaited from elsewhere, so nobody gets it.
         drop(monoio::spawn(future));
     }

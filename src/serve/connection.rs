@@ -65,24 +65,29 @@ pub enum Turn {
 ///
 /// ```ignore
 /// let pool = FuturePool::new(1024);
-/// let busy = |transport| pool.run(converse(transport, shard.clone()));
-/// let reason = serve_connection(transport, &shard, &busy).await;
+/// let busy = move |transport| pool.run(converse(transport, shard.clone()));
+/// let reason = serve_connection(transport, shard, busy).await;
 /// ```
-pub async fn serve_connection<T: Transport, F: Future<Output = (T, Turn)>>(
+///
+/// A function with a block, not an `async fn`, which would hold its arguments twice.
+#[expect(clippy::manual_async_fn, reason = "the future is a third larger as an async fn")]
+pub fn serve_connection<T: Transport, F: Future<Output = (T, Turn)>>(
     mut transport: T,
-    shard: &Shard,
-    busy: &impl Fn(T) -> F,
-) -> CloseReason {
-    let mut patience = shard.limits().first_byte_timeout;
-    loop {
-        if let Err(reason) = wait(&transport, shard, patience).await {
-            return reason;
-        }
-        let (returned, turn) = busy(transport).await;
-        transport = returned;
-        match turn {
-            Turn::Wait => patience = shard.limits().keep_alive_timeout,
-            Turn::Close(reason) => return reason,
+    shard: Rc<Shard>,
+    busy: impl Fn(T) -> F,
+) -> impl Future<Output = CloseReason> {
+    async move {
+        let mut patience = shard.limits().first_byte_timeout;
+        loop {
+            if let Err(reason) = wait(&transport, &shard, patience).await {
+                return reason;
+            }
+            let (returned, turn) = busy(transport).await;
+            transport = returned;
+            match turn {
+                Turn::Wait => patience = shard.limits().keep_alive_timeout,
+                Turn::Close(reason) => return reason,
+            }
         }
     }
 }

@@ -28,33 +28,17 @@ use crate::serve::shard::{ServeSettings, Shard};
 /// A client of a server that lives in the same value.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use ringlane::controller::catalogue::{Catalogue, ListSettings};
-/// use ringlane::handler::registry::Registry;
-/// use ringlane::http::origin::{HostPolicy, OriginPolicy};
-/// use ringlane::serve::limits::ServeLimits;
-/// use ringlane::serve::shard::ServeSettings;
-/// use ringlane::testing::TestClient;
-/// use ringlane::{Cx, Tool};
+/// use ringlane::{Cx, Server};
 /// use serde_json::json;
 ///
-/// let mut registry = Registry::default();
 /// let nap = async |cx: Cx, (): ()| {
 ///     cx.sleep(Duration::from_secs(240)).await;
 ///     Ok("rested")
 /// };
-/// registry.add_tool(Tool::new("nap", "Sleep for four minutes", nap)).expect("a sound tool");
-///
-/// let catalogue = Catalogue::new(registry, &ListSettings::default());
-/// let settings = ServeSettings {
-///     path: "/mcp".to_owned(),
-///     origins: OriginPolicy::default(),
-///     hosts: HostPolicy::default(),
-///     limits: ServeLimits::default(),
-/// };
-/// let mut client = TestClient::new(Arc::new(settings), catalogue);
+/// let server = Server::new("sleeper", "1.0.0").tool("nap", "Sleep for four minutes", nap);
+/// let mut client = server.test_client().expect("a sound server");
 /// let result = client.call("nap", json!({})).expect("an answer"); // at once
 /// assert_eq!(result["content"][0]["text"], "rested");
 /// assert_eq!(client.elapsed(), Duration::from_secs(240));

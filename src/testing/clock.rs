@@ -40,10 +40,17 @@ impl Clock for VirtualClock {
         self.now.get()
     }
 
+    fn unix_seconds(&self) -> u64 {
+        EPOCH_UNIX_SECONDS + self.now.get().0 / 1_000_000_000
+    }
+
     fn timers(&self) -> &Timers {
         &self.timers
     }
 }
+
+/// The calendar's second at the origin of every virtual clock: 2026-07-28 00:00:00 UTC.
+const EPOCH_UNIX_SECONDS: u64 = 1_785_196_800;
 
 #[cfg(test)]
 mod tests {
