@@ -228,6 +228,15 @@ impl Conn {
         };
     }
 
+    /// The same connection once more, to be written to from another thread.
+    pub fn second_hand(&self) -> Self {
+        let pipe = match &self.pipe {
+            Pipe::Tcp(stream) => Pipe::Tcp(stream.try_clone().unwrap()),
+            Pipe::Unix(stream) => Pipe::Unix(stream.try_clone().unwrap()),
+        };
+        Self { pipe, buffer: Vec::new(), waited_for: VecDeque::new(), current: None }
+    }
+
     /// Ends our side.
     pub fn half_close(&self) {
         match &self.pipe {
@@ -416,9 +425,16 @@ impl Conn {
     }
 
     fn receive(&mut self, scratch: &mut [u8]) -> std::io::Result<usize> {
-        match &mut self.pipe {
-            Pipe::Tcp(stream) => stream.read(scratch),
-            Pipe::Unix(stream) => stream.read(scratch),
+        loop {
+            let received = match &mut self.pipe {
+                Pipe::Tcp(stream) => stream.read(scratch),
+                Pipe::Unix(stream) => stream.read(scratch),
+            };
+            // A read with a timeout is not begun again by the kernel.
+            match received {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                received => return received,
+            }
         }
     }
 }
