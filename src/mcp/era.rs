@@ -34,6 +34,7 @@ pub fn of_request(
     meta: &Meta<'_>,
     fields: &dyn MirroredFields,
 ) -> Result<Speaks, RpcError> {
+    mirror::check_single(fields)?;
     if let Some(claim) = meta.version {
         return of_claim(claim, method, params, meta, fields).map(Speaks::Revision);
     }
@@ -55,8 +56,9 @@ pub fn of_request(
 /// Decides for a notification, which needs no envelope and none of the mirrored fields.
 ///
 /// # Errors
-/// When it names a revision that is not served.
+/// When it names a revision that is not served, or repeats a field with another value.
 pub fn of_notification(meta: &Meta<'_>, fields: &dyn MirroredFields) -> Result<Revision, RpcError> {
+    mirror::check_single(fields)?;
     let name = meta.version.and_then(View::as_str).or_else(|| fields.version());
     name.map_or(Ok(Revision::ASSUMED), |name| {
         Revision::parse(name).ok_or_else(|| error::unsupported_version(name))
@@ -70,7 +72,6 @@ fn of_claim(
     meta: &Meta<'_>,
     fields: &dyn MirroredFields,
 ) -> Result<Revision, RpcError> {
-    mirror::check_single(fields)?;
     let Some(version) = claim.as_str() else {
         return Err(error::invalid_params(
             "params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string",
