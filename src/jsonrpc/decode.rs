@@ -252,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_past_64_bits_is_a_number_like_any_other() {
+        for body in ["18446744073709551616", "-9223372036854775809", "[123456789012345678901]"] {
+            let read = decode(body.as_bytes()).expect(body);
+            let back: serde_json::Value = serde_json::from_str(&read).expect("JSON");
+            assert_eq!(serde_json::from_str(body).ok(), Some(back), "{body}");
+        }
+    }
+
+    #[test]
     fn limits_hold_at_the_limit_and_one_past_it() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         decode(nested(64).as_bytes()).expect("at the limit");
