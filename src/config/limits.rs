@@ -55,11 +55,20 @@ impl LimitRow {
         }
     }
 
-    /// Sets its value.
+    /// Sets its value; one that is refused changes nothing.
     ///
     /// # Errors
     /// When the value is of another kind or below the least that makes sense; the text says so.
     pub fn set(&self, settings: &mut Settings, value: LimitValue) -> Result<(), String> {
+        let before = self.get(settings);
+        self.put(settings, value)?;
+        if let Some(fault) = self.fault(settings) {
+            return self.put(settings, before).and(Err(fault));
+        }
+        Ok(())
+    }
+
+    fn put(&self, settings: &mut Settings, value: LimitValue) -> Result<(), String> {
         match (self.field, value) {
             (Field::Duration(field), LimitValue::Duration(value)) => *field(settings) = value,
             (Field::Bytes(field), LimitValue::Bytes(value))
@@ -70,7 +79,7 @@ impl LimitRow {
             | (Field::WideCount(field), LimitValue::Count(value)) => *field(settings) = value,
             _ => return Err(format!("{} is a {}", self.name, self.kind().unit())),
         }
-        self.fault(settings).map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// What is wrong with its value, if anything.
@@ -319,6 +328,7 @@ mod tests {
                     LimitKind::Count => LimitValue::Count(0),
                 };
                 assert!(row.set(&mut settings, zero).is_err(), "{}", row.name);
+                assert_eq!(row.get(&settings), raised, "{}", row.name);
             }
         }
     }
