@@ -30,13 +30,15 @@ pub struct CpuListError {
 }
 
 /// No plan for the workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AffinityError {
     /// A core that this process may not run on, or that does not exist.
-    #[error("core {cpu} is not among the cores that this process may run on")]
+    #[error("core {cpu} is not among those that this process may run on: choose from {allowed}")]
     NotAllowed {
         /// The core that was asked for.
         cpu: usize,
+        /// Those that may be asked for.
+        allowed: CpuList,
     },
 }
 
@@ -134,7 +136,7 @@ pub(super) fn plan(
         return Ok(deal(workers.unwrap_or(default), if pinned { allowed } else { &[] }));
     };
     match wanted.cpus().iter().find(|cpu| !allowed.contains(cpu)) {
-        Some(&cpu) => Err(AffinityError::NotAllowed { cpu }),
+        Some(&cpu) => Err(AffinityError::NotAllowed { cpu, allowed: CpuList(allowed.to_owned()) }),
         None => Ok(deal(workers.unwrap_or(wanted.0.len()), wanted.cpus())),
     }
 }
@@ -143,6 +145,14 @@ pub(super) fn plan(
 fn deal(workers: usize, cpus: &[usize]) -> Vec<Option<usize>> {
     let mut cores = cpus.iter().copied().cycle();
     (0..workers).map(|_| cores.next()).collect()
+}
+
+/// Checks that this process may run on the wanted cores.
+///
+/// # Errors
+/// The first core that it may not run on.
+pub fn check(wanted: Option<&CpuList>) -> Result<(), AffinityError> {
+    plan(None, wanted, &allowed_cpus(), granted_count()).map(drop)
 }
 
 /// Pins the current thread. Whether the system agreed.
@@ -184,6 +194,7 @@ mod tests {
         assert_eq!(plan(Some(3), Some(&list), &[0, 2], 1), Ok(vec![Some(2), Some(0), Some(2)]));
         assert_eq!(plan(None, None, &[], 2), Ok(vec![None, None]));
         let error = plan(None, Some(&list), &[0, 1], 2).unwrap_err();
-        assert_eq!(error, AffinityError::NotAllowed { cpu: 2 });
+        let allowed: CpuList = "0,1".parse().unwrap();
+        assert_eq!(error, AffinityError::NotAllowed { cpu: 2, allowed });
     }
 }
