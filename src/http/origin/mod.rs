@@ -216,6 +216,21 @@ impl HostPolicy {
         }
     }
 
+    /// Whether it lets in any name beyond those of this machine's loopback addresses.
+    #[must_use]
+    pub fn reaches_beyond_loopback(&self) -> bool {
+        self.any || !self.entries.is_empty()
+    }
+
+    /// A host that it lets in, as a request would name it.
+    #[must_use]
+    pub fn sample(&self) -> Option<&str> {
+        if self.any || self.loopback {
+            return Some("localhost");
+        }
+        self.entries.first().map(String::as_str)
+    }
+
     fn allows(&self, authority: &Authority<'_>) -> bool {
         let host = authority.comparable();
         (self.loopback && host.is_loopback())
