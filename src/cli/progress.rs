@@ -59,6 +59,8 @@ impl Teller {
     fn tell_progress(&self, progress: &Progress, terminal: &mut Terminal) {
         let message = progress.message.as_deref().map(harmless).unwrap_or_default();
         if let Some(bar) = &self.bar {
+            // Before the position, whose change draws the bar.
+            bar.set_message(message.replace('\n', " "));
             if let Some(total) = progress.total.filter(|total| *total > 0.0) {
                 let done = (progress.progress / total).clamp(0.0, 1.0) * STEPS;
                 #[expect(
@@ -75,7 +77,6 @@ impl Teller {
                 bar.set_length(STEPS as u64);
                 bar.set_style(style("{bar:30} {percent:>3}% {msg}"));
             }
-            bar.set_message(message.replace('\n', " "));
         } else if self.lines {
             let total = progress.total.map(|total| format!("/{total}")).unwrap_or_default();
             terminal.tell(format!("{}{total} {message}", progress.progress).trim_end());
