@@ -15,11 +15,13 @@ const LISTENING: &str = "Where to listen";
 const WORKING: &str = "Workers";
 const CALLERS: &str = "Who may call";
 const BOUNDS: &str = "Limits";
+/// What clap's 100 columns leave beside the indentation of a long help.
+const HELP_WIDTH: usize = 88;
 const REACHING: &str = "Reaching the server";
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct CommandLine {
     /// The command; none means `serve`.
     #[command(subcommand)]
@@ -36,7 +38,8 @@ pub enum Command {
     Serve(RawServe),
     /// Check the flags of serve, print every setting and limit, and end
     ///
-    /// Ends with 0 if serve would start with these flags; else names every fault and ends with 2.
+    /// Ends with 0 if these flags are right; else names every fault and ends with 2. Whether the
+    /// addresses are free is seen by serve alone.
     Check(RawServe),
     /// Call a tool of a server
     Call(RawCall),
@@ -78,7 +81,7 @@ pub struct RawServe {
         value_name = "ORIGIN",
         help_heading = CALLERS,
         help = "Origin of a web page that may call: SCHEME://HOST[:PORT]; may be repeated \
-                [default: none]"
+                [default: pages of localhost, 127.0.0.1 and [::1]]"
     )]
     pub allow_origin: Vec<String>,
     /// Names to answer to.
@@ -86,8 +89,8 @@ pub struct RawServe {
         long,
         value_name = "HOST",
         help_heading = CALLERS,
-        help = "Name to answer to, as clients write it: HOST[:PORT], or * for any; may be \
-                repeated [default: localhost, 127.0.0.1 and [::1]]"
+        help = "Name to answer to besides localhost, 127.0.0.1 and [::1], as clients write it: \
+                HOST[:PORT], or * for any; may be repeated"
     )]
     pub allow_host: Vec<String>,
     /// Set a limit; durations as 500ms, 10s, 5m, sizes as 16KiB, 4MiB; may be repeated
@@ -102,7 +105,8 @@ pub struct RawServe {
 #[derive(Clone, Debug, Args)]
 pub struct RawRemote {
     /// The server.
-    #[arg(help = "The server: [http://]HOST[:PORT][/PATH]; the path is /mcp if left out")]
+    #[arg(help = "The server: [http://]HOST[:PORT][/PATH] or unix:SOCKET[:/PATH]; the path is \
+                  /mcp if left out")]
     pub url: String,
     /// Era to speak: 2026-07-28 and later (modern) or the handshake of earlier ones (legacy)
     #[arg(long, value_enum, default_value_t = RawEra::Auto, help_heading = REACHING)]
@@ -167,7 +171,7 @@ pub struct RawLs {
 pub fn command_of(application: &impl Application) -> clap::Command {
     let program = application.name();
     let of_serve = |command: clap::Command, shown: &[Example]| {
-        with_defaults(command, application.settings()).after_help(examples(program, shown))
+        with_defaults(command, program, application.settings()).after_help(examples(program, shown))
     };
     of_serve(CommandLine::command(), MAIN_EXAMPLES)
         .name(program.to_owned())
@@ -185,7 +189,8 @@ pub fn command_of(application: &impl Application) -> clap::Command {
 }
 
 /// Writes the application's own settings into the help of the flags that go over them.
-fn with_defaults(command: clap::Command, settings: &Settings) -> clap::Command {
+/// Only `serve` itself tells all limits; the program's own help would drown in them.
+fn with_defaults(command: clap::Command, program: &str, settings: &Settings) -> clap::Command {
     let listen: Vec<_> = settings.runtime.listen.iter().map(ToString::to_string).collect();
     let drain = LimitValue::Duration(settings.serve.limits.drain_timeout);
     let defaults = [
@@ -194,18 +199,48 @@ fn with_defaults(command: clap::Command, settings: &Settings) -> clap::Command {
         ("io", settings.runtime.io.to_string()),
         ("drain_timeout", drain.to_string()),
     ];
+    let list = match command.get_name() {
+        "serve" => format!("The limits and their defaults:\n\n{}", hanging(settings)),
+        _ => format!("`{program} serve --help` lists them with their defaults."),
+    };
     let limits = format!(
         "Set a limit; may be repeated. Durations are written as 500ms, 10s, 5m or 1h, sizes as \
-         16KiB, 4MiB or plain bytes. The limits and their defaults:\n\n{}",
-        limits_table(settings)
+         16KiB, 4MiB or plain bytes. {list}"
     );
-    let command = command.mut_arg("limit", |limit| limit.long_help(limits));
-    defaults.into_iter().fold(command, |command, (flag, default)| {
-        command.mut_arg(flag, |arg| {
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            arg.help(format!("{help} [default: {default}]"))
-        })
+    command.mut_args(|arg| {
+        if arg.get_id() == "limit" {
+            return arg.long_help(limits.clone());
+        }
+        let Some((_, default)) = defaults.iter().find(|(flag, _)| arg.get_id() == flag) else {
+            return arg;
+        };
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        arg.help(format!("{help} [default: {default}]"))
     })
+}
+
+/// The table of limits, what is too long for its column under the column's beginning.
+fn hanging(settings: &Settings) -> String {
+    let mut text = String::new();
+    for row in limits_table(settings).lines() {
+        // Blanks separate the columns; the words of the last one hold single blanks alone.
+        let indent = row.rfind("  ").map_or(0, |at| at + 2);
+        let mut width = 0;
+        for (index, word) in row.split(' ').enumerate() {
+            if width + 1 + word.len() > HELP_WIDTH {
+                text.push('\n');
+                text.push_str(&" ".repeat(indent));
+                width = indent;
+            } else if index > 0 {
+                text.push(' ');
+                width += 1;
+            }
+            text.push_str(word);
+            width += word.len();
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Reads a command line; the first word is the program.
@@ -225,7 +260,7 @@ type Example = (&'static str, &'static str);
 
 const MAIN_EXAMPLES: &[Example] = &[
     ("", "serve on http://127.0.0.1:8080/mcp"),
-    ("--listen 0.0.0.0:80 --workers 4", "serve to everyone, on four cores"),
+    ("--listen 0.0.0.0:8080 --allow-host mcp.example.com", "serve to others, under that name"),
     ("ls localhost:8080", "what does a server offer?"),
     ("call localhost:8080 add a=2 b=3", "call its tool add"),
 ];
@@ -250,6 +285,7 @@ const CALL_EXAMPLES: &[Example] = &[
 const LS_EXAMPLES: &[Example] = &[
     ("ls localhost:8080", "http://localhost:8080/mcp"),
     ("ls mcp.example.com/v1 --header 'Authorization: Bearer TOKEN'", "with a token"),
+    ("ls unix:/run/mcp.sock", "a server behind a socket of this machine"),
     ("ls localhost:8080 --json", "for scripts"),
 ];
 const COMPLETIONS_EXAMPLES: &[Example] = &[

@@ -25,14 +25,15 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::ValueEnum as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::command::{Command, CommandLine};
 use crate::cli::terminal::Terminal;
 use crate::client::request::ClientIdentity;
 use crate::config::Settings;
 
-const COMMANDS: &str = "serve, check, call, ls, completions and man";
+const COMMANDS: &str = "serve, check, call, ls, completions, man and help";
 
 /// A program with this command line.
 pub trait Application {
@@ -71,7 +72,7 @@ pub fn run_with(
 ) -> ExitCode {
     let outcome = match command::parse(&application, words) {
         Ok(line) => dispatch(application, line, terminal),
-        Err(error) => explain(&error, terminal),
+        Err(error) => explain(&error, application.name(), terminal),
     };
     match outcome {
         Ok(code) => code,
@@ -169,19 +170,46 @@ fn manual(
 }
 
 /// Help and version are asked for; everything else is a wrong command line.
-fn explain(error: &clap::Error, terminal: &mut Terminal) -> Result<ExitCode, Failure> {
+fn explain(
+    error: &clap::Error,
+    program: &str,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, Failure> {
     let text = error.render();
     if error.use_stderr() {
-        let watched = terminal.errors_are_watched();
-        terminal.tell(&if watched { text.ansi().to_string() } else { text.to_string() });
-        if error.kind() == ErrorKind::InvalidSubcommand {
-            terminal.tell(&format!("The commands are {COMMANDS}."));
+        let coloured = terminal.errors_are_colourful();
+        terminal.tell(&if coloured { text.ansi().to_string() } else { text.to_string() });
+        if let Some(hint) = hint(error, program) {
+            terminal.tell(&hint);
         }
         return Ok(ExitCode::from(2));
     }
-    let watched = terminal.output_is_watched();
-    terminal.print(&if watched { text.ansi().to_string() } else { text.to_string() })?;
+    let coloured = terminal.output_is_colourful();
+    terminal.print(&if coloured { text.ansi().to_string() } else { text.to_string() })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a wrong command line needs said beyond clap's words.
+fn hint(error: &clap::Error, program: &str) -> Option<String> {
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(names)) => names.as_slice(),
+        _ => &[],
+    };
+    let lacks = |name: &str| missing.iter().any(|missing| missing == name);
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => Some(format!("The commands are {COMMANDS}.")),
+        ErrorKind::ArgumentConflict => {
+            Some(format!("Write the command first, then its flags: {program} check --workers 2."))
+        }
+        ErrorKind::MissingRequiredArgument if lacks("<TOOL>") => {
+            Some(format!("{program} ls URL lists the tools of a server."))
+        }
+        ErrorKind::MissingRequiredArgument if lacks("<SHELL>") => {
+            let shells = clap_complete::Shell::value_variants().iter().map(ToString::to_string);
+            Some(format!("The shells are {}.", shells.collect::<Vec<_>>().join(", ")))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

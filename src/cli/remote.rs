@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cli::Failure;
 use crate::cli::command::{RawEra, RawRemote};
 use crate::cli::terminal::harmless;
+use crate::client;
 use crate::client::era::EraChoice;
 use crate::client::error::ClientError;
 use crate::client::options::{ClientOptions, parse_field};
@@ -41,10 +42,14 @@ pub(super) fn options(
     if faults.is_empty() { Ok(options) } else { Err(faults) }
 }
 
-/// A client's error for people to read.
+/// A client's error for people to read. A URL that cannot be one is a wrong command line.
 pub(super) fn failure(error: &ClientError) -> Failure {
-    Failure::Failed {
-        what: harmless(&error.to_string()).into_owned(),
-        fix: error.fix().map(|fix| harmless(&fix).into_owned()),
+    let what = harmless(&error.to_string()).into_owned();
+    let fix = error.fix().map(|fix| harmless(&fix).into_owned());
+    match (error.failure.as_ref(), &fix) {
+        (client::error::Failure::Endpoint(_), Some(fix)) => {
+            Failure::Usage(vec![format!("{what}\n  fix: {fix}")])
+        }
+        _ => Failure::Failed { what, fix },
     }
 }

@@ -42,10 +42,16 @@ impl Terminal {
         self.errors_is_terminal
     }
 
-    /// Whether a person watches standard output.
+    /// Whether output may be coloured: watched, and nobody asked for plain text by `NO_COLOR`.
     #[must_use]
-    pub fn output_is_watched(&self) -> bool {
-        self.output_is_terminal
+    pub fn output_is_colourful(&self) -> bool {
+        self.output_is_terminal && wants_colours()
+    }
+
+    /// As [`output_is_colourful`](Self::output_is_colourful), for standard error.
+    #[must_use]
+    pub fn errors_are_colourful(&self) -> bool {
+        self.errors_is_terminal && wants_colours()
     }
 
     /// Prints text as it is, and a line end where it has none.
@@ -89,6 +95,11 @@ impl fmt::Debug for Terminal {
             .field("errors_is_terminal", &self.errors_is_terminal)
             .finish_non_exhaustive()
     }
+}
+
+fn wants_colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 /// Reads text to its end.

@@ -68,6 +68,9 @@ fn set_limits(raw: &RawServe, settings: &mut Settings, faults: &mut Vec<String>)
         noted(faults, "--limit", set);
     }
     if let Some(text) = &raw.drain_timeout {
+        if given.contains(&"drain_timeout") {
+            faults.push("--drain-timeout: --limit sets drain_timeout too: give one".to_owned());
+        }
         let timeout = noted(faults, "--drain-timeout", parse_duration(text));
         settings.serve.limits.drain_timeout =
             timeout.unwrap_or(settings.serve.limits.drain_timeout);
@@ -96,7 +99,7 @@ pub fn report(settings: &Settings) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn Display| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:14}  {value}");
+        let _ = writeln!(text, "{name:15}  {value}");
     };
     for address in &runtime.listen {
         line("listen", address);
@@ -113,7 +116,7 @@ pub fn report(settings: &Settings) -> String {
     line("io", &runtime.io);
     line("allow-origin", &serve.origins);
     line("allow-host", &serve.hosts);
-    line("memory bound", &LimitValue::Bytes(rounded_to_mebibytes(settings.memory_bytes_max())));
+    line("buffers at most", &gibibytes(settings.memory_bytes_max()));
     for limit in limits_table(settings).lines() {
         let _ = writeln!(text, "limit {limit}");
     }
@@ -132,9 +135,12 @@ pub fn limits_table(settings: &Settings) -> String {
     text
 }
 
-fn rounded_to_mebibytes(bytes: u64) -> u64 {
-    const MEBIBYTE: u64 = 1 << 20;
-    bytes.div_ceil(MEBIBYTE).saturating_mul(MEBIBYTE)
+/// `44.9 GiB`, rounded up.
+#[must_use]
+pub fn gibibytes(bytes: u64) -> String {
+    const GIBIBYTE: u64 = 1 << 30;
+    let tenths = bytes.div_ceil(GIBIBYTE / 10);
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
