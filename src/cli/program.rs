@@ -45,7 +45,7 @@ impl Application for Server {
         let cpus = affinity::check(settings.runtime.cpus.as_ref());
         faults.extend(cpus.err().map(|fault| format!("--cpus: {fault}")));
         if faults.is_empty() {
-            return Ok(format!("{:15}  {}\n", "tools", self.tool_count()));
+            return Ok(format!("{:14}  {}\n", "tools", self.tool_count()));
         }
         Err(faults)
     }

@@ -63,7 +63,7 @@ pub enum Turn {
 /// Serves one connection. `busy` runs [`converse`] in a pooled box; it is an argument because only
 /// whoever starts connections can name that future's type:
 ///
-/// ```ignore
+/// ```text
 /// let pool = FuturePool::new(1024);
 /// let busy = move |transport| pool.run(converse(transport, shard.clone()));
 /// let reason = serve_connection(transport, shard, busy).await;

@@ -419,9 +419,16 @@ impl Conn {
     /// Receives more; false at the end.
     fn fill(&mut self) -> bool {
         let mut scratch = [0; 16 * 1024];
-        let count = self.receive(&mut scratch).unwrap_or_else(|error| panic!("{error}"));
-        self.buffer.extend_from_slice(&scratch[..count]);
-        count > 0
+        loop {
+            match self.receive(&mut scratch) {
+                Ok(count) => {
+                    self.buffer.extend_from_slice(&scratch[..count]);
+                    return count > 0;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     fn receive(&mut self, scratch: &mut [u8]) -> std::io::Result<usize> {

@@ -99,7 +99,7 @@ pub fn report(settings: &Settings) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn Display| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name:15}  {value}");
+        let _ = writeln!(text, "{name:14}  {value}");
     };
     for address in &runtime.listen {
         line("listen", address);
@@ -116,7 +116,7 @@ pub fn report(settings: &Settings) -> String {
     line("io", &runtime.io);
     line("allow-origin", &serve.origins);
     line("allow-host", &serve.hosts);
-    line("buffers at most", &gibibytes(settings.memory_bytes_max()));
+    line("buffers max", &gibibytes(settings.memory_bytes_max()));
     for limit in limits_table(settings).lines() {
         let _ = writeln!(text, "limit {limit}");
     }
