@@ -303,7 +303,7 @@ fn serve_is_what_happens_without_a_command() {
 fn check_tells_every_setting_or_every_fault() {
     let ran = run(&["check", "--limit", "head_timeout=5s"]);
     let output = &ran.ended_with(0).output;
-    for part in ["listen           127.0.0.1:8080\n", "limit head_timeout", "tools  "] {
+    for part in ["listen          127.0.0.1:8080\n", "limit head_timeout", "tools  "] {
         assert!(output.contains(part), "{output}");
     }
     let ran = run(&["check", "--io", "kqueue", "--path", "/taken", "--limit", "head_timeou=1s"]);
