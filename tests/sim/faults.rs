@@ -120,7 +120,7 @@ impl Plan {
         let stall = random.percent(10).then(|| (place(random, &asks), stall_duration(random)));
         let kinds = [CutKind::Reset, CutKind::Close, CutKind::Close, CutKind::End];
         let cut = random.percent(30).then(|| Cut {
-            place: place(random, &asks),
+            place: in_a_call(random, &asks).unwrap_or_else(|| place(random, &asks)),
             delay: Duration::from_millis(random.within(0..=5_000)),
             kind: *random.pick(&kinds),
         });
@@ -151,6 +151,14 @@ fn place(random: &mut Random, asks: &[Ask]) -> Place {
     let length = asks[ask].bytes.len();
     let offset = if random.percent(40) { length } else { random.index(length + 1) };
     Place { ask, offset }
+}
+
+/// The end of a request whose call takes long, mostly, if there is one: to be cut while it runs.
+fn in_a_call(random: &mut Random, asks: &[Ask]) -> Option<Place> {
+    let ask = asks
+        .iter()
+        .position(|ask| ask.call.is_some_and(|call| call.lasts > Duration::from_secs(1)))?;
+    random.percent(70).then(|| Place { ask, offset: asks[ask].bytes.len() })
 }
 
 fn reading(random: &mut Random, large: bool) -> Reading {

@@ -248,7 +248,7 @@ impl Judge<'_> {
         let cut_at = self.log.cut_at.filter(|_| facts.is_modern);
         match (end, cut_at) {
             (End::Dropped, None) => Some("its handler was dropped"),
-            (End::Completed, Some(cut_at)) if sent_ahead_bytes < AHEAD_BYTES_MAX => {
+            (_, Some(cut_at)) if sent_ahead_bytes < AHEAD_BYTES_MAX => {
                 let until = Now(cut_at.0.max(entry.started.0)).after(CANCEL_WITHIN);
                 (Deadline(ended_at.0) > until).then_some("its handler ran on after its client left")
             }

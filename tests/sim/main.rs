@@ -239,7 +239,7 @@ fn a_seed_stands_for_one_course_of_events() {
 
 #[test]
 fn planted_faults_are_found() {
-    const SEEDS_MAX: u64 = 60;
+    const SEEDS_MAX: u64 = 200;
     for planted in
         [Planted::LostByte, Planted::RepeatedSend, Planted::SwappedSends, Planted::SilentReset]
     {
