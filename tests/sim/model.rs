@@ -287,7 +287,7 @@ fn not_a_request(random: &mut Random) -> Ask {
 
 /// Requests that never reach the controller.
 fn elsewhere(random: &mut Random) -> Ask {
-    const CASES: [(&str, &str, &str, &[u16]); 9] = [
+    const CASES: [(&str, &str, &str, &[u16]); 10] = [
         ("GET", "/mcp", "", &[405]),
         ("HEAD", "/mcp", "", &[405]),
         ("OPTIONS", "/mcp", "", &[204]),
@@ -297,11 +297,17 @@ fn elsewhere(random: &mut Random) -> Ask {
         ("GET", "/nowhere", "", &[404]),
         ("GET", "/mcp", "Origin: https://evil.example\r\n", &[403]),
         ("DELETE", "/mcp", "", &[405]),
+        ("GET", "http://elsewhere.example/mcp", "", &[421]),
     ];
     if random.percent(30) {
         let mut manner = Manner::draw(random);
-        manner.formats = takes("image/png", false, false, false);
-        let mut ask = post(random, &manner, "", b"{}", Wanted::Status(&[406]));
+        let (fields, statuses): (_, &[u16]) = if random.percent(50) {
+            manner.formats = takes("image/png", false, false, false);
+            ("", &[406])
+        } else {
+            ("Content-Encoding: gzip\r\n", &[415])
+        };
+        let mut ask = post(random, &manner, fields, b"{}", Wanted::Status(statuses));
         ask.closing = if manner.keeps { Closing::Maybe } else { Closing::Always };
         return ask;
     }
@@ -313,6 +319,18 @@ fn elsewhere(random: &mut Random) -> Ask {
 /// Heads whose end, or whose body's end, is in doubt.
 fn malformed_head(random: &mut Random) -> Ask {
     const REFUSED: &[u16] = &[400, 501, 505];
+    let long = "x".repeat(20_000);
+    match random.within(0..=9) {
+        0 => {
+            let head = format!("GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            return plain(head.into_bytes(), &[414], Closing::Always);
+        }
+        1 => {
+            let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n");
+            return plain(head.into_bytes(), &[431], Closing::Always);
+        }
+        _ => {}
+    }
     const CASES: [&str; 8] = [
         "GARBAGE\r\n\r\n",
         "POST /mcp HTTP/2.0\r\nHost: localhost\r\n\r\n",
