@@ -1,0 +1,11 @@
+//! The program from outside: what it prints, what it serves, how it ends.
+//!
+//! Each test starts the real binary. Ports are picked by the system, a child is waited for by
+//! reading what it says, and killed when its test fails.
+
+#![expect(clippy::expect_used, reason = "a helper that fails fails its test")]
+
+mod child;
+mod ending;
+mod serving;
+mod words;
