@@ -59,8 +59,6 @@ impl Teller {
     fn tell_progress(&self, progress: &Progress, terminal: &mut Terminal) {
         let message = progress.message.as_deref().map(harmless).unwrap_or_default();
         if let Some(bar) = &self.bar {
-            // Before the position, whose change draws the bar.
-            bar.set_message(message.replace('\n', " "));
             if let Some(total) = progress.total.filter(|total| *total > 0.0) {
                 let done = (progress.progress / total).clamp(0.0, 1.0) * STEPS;
                 #[expect(
@@ -68,15 +66,16 @@ impl Teller {
                     clippy::cast_sign_loss,
                     reason = "from 0 to STEPS"
                 )]
-                bar.set_position(done as u64);
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a constant"
-                )]
-                bar.set_length(STEPS as u64);
-                bar.set_style(style("{bar:30} {percent:>3}% {msg}"));
+                let (done, steps) = (done as u64, STEPS as u64);
+                if bar.length().is_none() {
+                    // Drawn at once, while it is a spinner that shows none.
+                    bar.set_length(steps);
+                    bar.set_style(style("{bar:30} {percent:>3}% {msg}"));
+                }
+                bar.set_position(done);
             }
+            // Last: it draws, and so the position with it.
+            bar.set_message(message.replace('\n', " "));
         } else if self.lines {
             let total = progress.total.map(|total| format!("/{total}")).unwrap_or_default();
             terminal.tell(format!("{}{total} {message}", progress.progress).trim_end());
