@@ -55,6 +55,8 @@ fn describe(cause: Errno) -> String {
                 .to_owned()
         }
         Errno::NOENT => "the directory does not exist; make it first".to_owned(),
+        Errno::NOTDIR => "a part of the path is no directory; choose another --listen".to_owned(),
+        Errno::ROFS => "the file system is read-only; choose another --listen".to_owned(),
         Errno::NAMETOOLONG => "the path is longer than 107 bytes; choose a shorter one".to_owned(),
         Errno::AFNOSUPPORT => "this machine has no such kind of address".to_owned(),
         other => io::Error::from(other).to_string(),
@@ -301,6 +303,7 @@ mod tests {
         for (address, part) in [
             ("192.0.2.1:0", "no interface of this machine"),
             ("unix:/no/such/folder/a.sock", "the directory does not exist"),
+            ("unix:/dev/null/a.sock", "a part of the path is no directory"),
             (&format!("unix:/{}", "a".repeat(200)), "the path is longer"),
         ] {
             let text = bind_one(address).unwrap_err().to_string();
