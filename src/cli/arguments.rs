@@ -9,6 +9,8 @@ use std::io;
 
 use serde_json::{Map, Value};
 
+use crate::cli::near::nearest;
+
 /// How many `$ref`s may lead to one property's schema.
 const REFERENCES_MAX: usize = 8;
 
@@ -105,6 +107,25 @@ pub(super) fn fill_object(
         }
     }
     if faults.is_empty() { Ok(object) } else { Err(faults) }
+}
+
+/// What is worth a warning: a key that the schema does not name, and the names close to it. A
+/// server that takes any key leaves it out in silence.
+#[must_use]
+pub(super) fn unnamed_keys(arguments: &[Argument], schema: &Value) -> Vec<String> {
+    let named = schema.get("properties").and_then(Value::as_object);
+    let (Some(named), None) = (named, schema.get("patternProperties")) else { return Vec::new() };
+    let unnamed = arguments.iter().filter(|argument| !named.contains_key(&argument.key));
+    unnamed
+        .map(|Argument { key, .. }| {
+            let near = nearest(key, named.keys().map(String::as_str));
+            let fix = match near.first() {
+                Some(near) => format!("did you mean {near}?"),
+                None => "`ls` shows those that it has".to_owned(),
+            };
+            format!("{key}: the tool names no such argument: {fix}")
+        })
+        .collect()
 }
 
 fn typed(argument: &Argument, kinds: &[String]) -> Result<Value, String> {
@@ -294,6 +315,19 @@ mod tests {
             assert!(fault.contains(part), "{fault}");
         }
         fill(&["whole=2.5"]).expect_err("no integer");
+    }
+
+    #[test]
+    fn keys_that_no_schema_names_are_noticed() {
+        let unnamed = |word: &str, schema: &Value| {
+            let arguments = parse_arguments(&[word.to_owned()], |_| Ok(String::new()));
+            unnamed_keys(&arguments.expect("an argument"), schema)
+        };
+        let expected = "txet: the tool names no such argument: did you mean text?";
+        assert_eq!(unnamed("txet=a", &schema()), [expected]);
+        assert!(unnamed("zebra=a", &schema())[0].ends_with("`ls` shows those that it has"));
+        assert_eq!(unnamed("text=a", &schema()), [""; 0]);
+        assert_eq!(unnamed("text=a", &json!({"type": "object"})), [""; 0]);
     }
 
     #[test]

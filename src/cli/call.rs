@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value};
 
 use crate::cli::Failure;
-use crate::cli::arguments::{Argument, fill_object, parse_arguments, parse_object};
+use crate::cli::arguments::{Argument, fill_object, parse_arguments, parse_object, unnamed_keys};
 use crate::cli::command::RawCall;
 use crate::cli::indent::one_line;
 use crate::cli::near::nearest;
@@ -55,6 +55,9 @@ fn call_on(
 ) -> Result<CallResult, Failure> {
     let tools = client.list_tools().map_err(|error| remote::failure(&error))?;
     let tool = find_tool(&raw.tool, url, tools)?;
+    for unnamed in unnamed_keys(&given.arguments, &tool.input_schema) {
+        terminal.tell(&format!("warning: {}", harmless(&unnamed)));
+    }
     let arguments =
         fill_object(given.object, given.arguments, &tool.input_schema).map_err(Failure::Usage)?;
     let teller = Teller::new(terminal, &raw.tool, raw.verbose);

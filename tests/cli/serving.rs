@@ -137,6 +137,12 @@ fn ls_and_call_work_in_both_eras() {
             (&["countdown", "from=1", "-v"], 0, "liftoff\n", "1/1 0 to go\n"),
             (&["countdown", "from=61"], 1, "", "`from` must be at most 60. Fix: "),
             (&["add", "a=2"], 1, "", "`b` is required. Fix: add `b`."),
+            (
+                &["add", "a=2", "b=2", "c=1"],
+                0,
+                "4.0\n",
+                "warning: c: the tool names no such argument",
+            ),
             (&["ad"], 1, "", "there is no tool ad\n  fix: did you mean add?\n"),
             (&["add", "a=x", "b=2"], 2, "", "a: the tool wants number here: write a=2.5\n"),
         ];
