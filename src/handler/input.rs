@@ -147,7 +147,7 @@ impl InputSchema {
             return None;
         }
         let problems = self.validator.iter_errors(value).take(PROBLEMS_MAX);
-        Some(InputErrors(problems.map(|error| problem(&error)).collect()))
+        Some(InputErrors(problems.map(|error| problem(&error, value)).collect()))
     }
 }
 
@@ -193,8 +193,8 @@ fn unfit(path: String, reason: String) -> InputErrors {
     InputErrors(vec![InputProblem { field: path, rule: format!("does not fit: {reason}"), fix }])
 }
 
-/// A validator's error as field, rule and fix.
-fn problem(error: &jsonschema::ValidationError<'_>) -> InputProblem {
+/// A validator's error about `arguments` as field, rule and fix.
+fn problem(error: &jsonschema::ValidationError<'_>, arguments: &Value) -> InputProblem {
     use jsonschema::error::ValidationErrorKind as Kind;
 
     let mut field = dotted(error.instance_path().as_str());
@@ -205,10 +205,14 @@ fn problem(error: &jsonschema::ValidationError<'_>) -> InputProblem {
             ("is required".to_owned(), format!("add `{name}`"))
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let names = unexpected.iter().take(PROBLEMS_MAX).map(|name| shown(name));
-            let names = names.collect::<Vec<_>>().join("`, `");
-            (format!("does not take `{names}`"), format!("remove `{names}`"))
+            not_taken(unexpected)
         }
+        // How an object that may have no members at all says the same, without their names.
+        Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
+            let object = arguments.pointer(error.instance_path().as_str());
+            not_taken(object.and_then(Value::as_object).into_iter().flat_map(Map::keys))
+        }
+        Kind::FalseSchema => ("is not allowed here".to_owned(), "remove it".to_owned()),
         Kind::Type { kind } => {
             let (wanted, got) = (kinds(kind), kind_of(error.instance()));
             (format!("must be {wanted}, not {got}"), format!("send {wanted}"))
@@ -236,6 +240,12 @@ fn problem(error: &jsonschema::ValidationError<'_>) -> InputProblem {
         _ => (plain(error), "send what the input schema describes".to_owned()),
     };
     InputProblem { field, rule, fix }
+}
+
+fn not_taken<'a>(names: impl IntoIterator<Item = &'a String>) -> (String, String) {
+    let names = names.into_iter().take(PROBLEMS_MAX).map(|name| shown(name));
+    let names = names.collect::<Vec<_>>().join("`, `");
+    (format!("does not take `{names}`"), format!("remove `{names}`"))
 }
 
 fn bound(words: &str, limit: &dyn std::fmt::Display) -> (String, String) {
@@ -416,7 +426,8 @@ mod tests {
     #[test]
     fn nothing_takes_nothing() {
         assert_eq!(read::<()>("{}"), Ok(()));
-        assert!(read::<()>(r#"{"a":1}"#).is_err());
+        let told = read::<()>(r#"{"a":1,"b":2}"#);
+        assert_eq!(told, Err(vec![" does not take `a`, `b` [remove `a`, `b`]".to_owned()]));
         let schema = InputSchema::of_type::<()>().expect("schema");
         assert_eq!(schema.read::<()>(None), Ok(()));
     }
