@@ -141,7 +141,8 @@ impl Exchange<'_> {
         }
         // The world may have moved on since the request was read.
         plan.manner.date = self.shard.date();
-        if self.shard.phase() != Phase::Serving {
+        // A head that is sent has told already whether the next request is answered.
+        if at.opened.is_none() && self.shard.phase() != Phase::Serving {
             plan.manner.persistence = Persistence::Close;
         }
         if !running.call.frames().is_empty() {
