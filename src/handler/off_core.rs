@@ -67,8 +67,8 @@ impl BlockingCx {
         (Self { cancelled: Arc::default(), notes, core }, received)
     }
 
-    /// Whether nobody waits for the answer any more: the client cancelled, or the call's time is up.
-    /// Work that takes long should look now and then, and stop.
+    /// Whether nobody waits for the answer any more: the client cancelled, or the call's time is
+    /// up. Work that takes long should look now and then, and stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)

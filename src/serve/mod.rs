@@ -2,7 +2,8 @@
 //!
 //! Read `connection` first: it is the whole way in one page. Then `exchange` (one request after the
 //! other), `route` (who may ask what, and where), `attend` (a call that takes its time), `reply`
-//! (answers as HTTP), `date` (when they were made), `wire` (bytes in and out, with patience), `shard` (the state of a core),
+//! (answers as HTTP), `date` (when they were made), `wire` (bytes in and out, with patience),
+//! `shard` (the state of a core),
 //! `limits` (what a connection may cost), `transport` (what it stands on).
 
 mod attend;

@@ -136,8 +136,8 @@ impl Shard {
         self.now().after(self.limits().drain_timeout)
     }
 
-    /// Cancels what still runs. Each call is answered with an error, which its peer must take within
-    /// `linger_timeout`; every connection has ended by then.
+    /// Cancels what still runs. Each call is answered with an error, which its peer must take
+    /// within `linger_timeout`; every connection has ended by then.
     pub fn cancel(&self) {
         self.phase.set(Phase::Cancelling);
         self.cancelled_at.set(Some(self.now()));

@@ -114,7 +114,8 @@ async fn writable<T: Transport>(transport: &T, shard: &Shard) -> Result<(), Clos
     }
 }
 
-/// Waits for the peer until `deadline`, or as long as there still is when all is cancelled meanwhile.
+/// Waits for the peer until `deadline`, or as long as there still is when all is cancelled
+/// meanwhile.
 async fn in_time<F: Future>(
     shard: &Shard,
     deadline: Deadline,

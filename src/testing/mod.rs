@@ -1,9 +1,10 @@
-//! Level 6, beside `rt`: a server in memory, for the tests of whoever embeds one, and of this crate.
+//! Level 6, beside `rt`: a server in memory, for the tests of whoever embeds one and of
+//! this crate.
 //!
 //! Time is virtual, the network is a pair of buffers, and everything runs on the calling thread, so
 //! a test is quick and gives the same answer every time. Reading order: `client` (a client and its
-//! server in one value; most tests need no more), `pipe` (the network), `clock` and `executor` (time
-//! and turns), `off_core` (blocking work, in place), `random` (numbers from a seed).
+//! server in one value; most tests need no more), `pipe` (the network), `clock` and `executor`
+//! (time and turns), `off_core` (blocking work, in place), `random` (numbers from a seed).
 
 pub mod client;
 pub mod clock;

@@ -1,4 +1,5 @@
-//! What goes wrong: how a connection is paced, stalled, cut and read, and how its transport behaves.
+//! What goes wrong: how a connection is paced, stalled, cut and read, and how its transport
+//! behaves.
 //!
 //! All of it is drawn before the connection begins, so that a seed stands for one course of events.
 

@@ -3,8 +3,9 @@
 //!
 //! `SIM_SEEDS=n` says how many seeds are run (default 200), `SIM_SEED=n` runs that one alone and
 //! tells what happened in it. The seeds of `seeds.txt`, which found something once, always run.
-//! Reading order: `model` (requests and the answers that they must get), `faults` (what goes wrong),
-//! `net` (a connection), `answers` (a strict reader), `tools` (what is called), `invariants`.
+//! Reading order: `model` (requests and the answers that they must get), `faults` (what goes
+//! wrong), `net` (a connection), `answers` (a strict reader), `tools` (what is called),
+//! `invariants`.
 #![cfg(test)]
 
 mod answers;

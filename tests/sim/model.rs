@@ -336,7 +336,8 @@ fn malformed_head(random: &mut Random) -> Ask {
         "POST /mcp HTTP/2.0\r\nHost: localhost\r\n\r\n",
         "POST /mcp HTTP/1.1\r\n\r\n",
         "POST /mcp HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\
+         Transfer-Encoding: chunked\r\n\r\n",
         "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\n",
         "POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         "POST /mcp HTTP/1.1\r\nHost : localhost\r\n\r\n",

@@ -153,8 +153,9 @@ pub struct LengthSlot {
 }
 
 impl LengthSlot {
-    /// Writes the length of what was appended to `out` since the head ended, and gives the number of
-    /// its digits: the best guess for the next answer. A wrong guess moves the body by a few bytes.
+    /// Writes the length of what was appended to `out` since the head ended, and gives the number
+    /// of its digits: the best guess for the next answer. A wrong guess moves the body by a few
+    /// bytes.
     pub fn fill(self, out: &mut Vec<u8>) -> usize {
         let mut written = [b'0'; LENGTH_DIGITS_MAX];
         let mut left = out.len().saturating_sub(self.body_start) as u64;
