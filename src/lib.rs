@@ -83,3 +83,8 @@ pub use rt::server::{DrainHandle, Running, StartError};
 pub use rt::settings::RtSettings;
 pub use serve::limits::ServeLimits;
 pub use server::{ServeError, Server};
+
+/// The code of README.md, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
