@@ -122,7 +122,8 @@ fn a_member_named_twice_is_refused_wherever_it_stands() {
             r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"ping","m\u0065thod":"tools/list"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"text","name":"x"}}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"by_hand","arguments":{"a":[{"b":1,"b":1}]}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call",
+                "params":{"name":"by_hand","arguments":{"a":[{"b":1,"b":1}]}}}"#,
         ] {
             assert_eq!(post(&mut conn, body).refusal(), (400, -32700), "{body}");
         }

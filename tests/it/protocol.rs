@@ -52,7 +52,8 @@ fn an_origin_must_be_allowed_whatever_is_asked() {
                 continue;
             }
             assert_eq!(answer.field("Access-Control-Allow-Origin"), None, "{origin}");
-            // Before anything else: also where there is nothing, and for methods that are not served.
+            // Before anything else: also where there is nothing, and for methods that are not
+            // served.
             for (method, path) in
                 [("GET", "/healthz"), ("GET", "/no"), ("PUT", "/mcp"), ("OPTIONS", "/mcp")]
             {
