@@ -334,6 +334,6 @@ mod tests {
             })
         }
         let size = size_of_future(waiting);
-        assert!(size <= 320, "{size} bytes");
+        assert!(size <= 224, "{size} bytes");
     }
 }

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use monoio::net::TcpStream;
+use monoio::net::UnixStream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
@@ -44,8 +44,8 @@ type Watcher = RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>;
 
 struct Shared {
     /// Only `readable` and `writable` of it are used, and those are polls of the bare descriptor:
-    /// any kind of descriptor will do.
-    stream: TcpStream,
+    /// any kind of descriptor will do. Of monoio's streams this is the one that holds nothing else.
+    stream: UnixStream,
     read: Side,
     write: Side,
 }
@@ -63,7 +63,7 @@ impl Readiness {
     /// # Errors
     /// What the driver says when it cannot register the descriptor (epoll: `ENOSPC`, `ENOMEM`).
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
-        let stream = TcpStream::from_std(std::net::TcpStream::from(fd))?;
+        let stream = UnixStream::from_std(std::os::unix::net::UnixStream::from(fd))?;
         let shared = Shared { stream, read: Side::default(), write: Side::default() };
         Ok(Self {
             read_watcher: RefCell::new(None),

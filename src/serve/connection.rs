@@ -13,15 +13,18 @@
 //!
 //! Spec: RFC 9112 §9. Limits: `first_byte_timeout`, `keep_alive_timeout`.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::exchange::Exchange;
 use super::shard::{Phase, Shard};
 use super::transport::Transport;
 use crate::base::fault::Fault;
+use crate::base::timers::Sleep;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,24 +96,39 @@ pub fn serve_connection<T: Transport, F: Future<Output = (T, Turn)>>(
 }
 
 /// Waits for bytes. Everything that ends the wait without any ends the connection.
-async fn wait<T: Transport>(
+fn wait<T: Transport>(
     transport: &T,
     shard: &Shard,
     patience: Duration,
-) -> Result<(), CloseReason> {
+) -> impl Future<Output = Result<(), CloseReason>> {
     let deadline = shard.now().after(patience);
-    let mut silence = shard.clock().timers().sleep_until(deadline);
-    let mut readable = std::pin::pin!(transport.readable());
-    poll_fn(|context| {
-        if let Poll::Ready(ready) = readable.as_mut().poll(context) {
+    let silence = shard.clock().timers().sleep_until(deadline);
+    Wait { readable: transport.readable(), silence, shard }
+}
+
+pin_project_lite::pin_project! {
+    /// Written out, since as an `async fn` it would be nearly twice as large.
+    struct Wait<'c, R> {
+        #[pin]
+        readable: R,
+        silence: Sleep,
+        shard: &'c Shard,
+    }
+}
+
+impl<R: Future<Output = io::Result<()>>> Future for Wait<'_, R> {
+    type Output = Result<(), CloseReason>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(ready) = this.readable.poll(context) {
             return Poll::Ready(ready.map_err(|_| CloseReason::PeerGone));
         }
-        if shard.phase() != Phase::Serving {
+        if this.shard.phase() != Phase::Serving {
             return Poll::Ready(Err(CloseReason::Drained));
         }
-        std::pin::Pin::new(&mut silence).poll(context).map(|()| Err(CloseReason::Idle))
-    })
-    .await
+        Pin::new(this.silence).poll(context).map(|()| Err(CloseReason::Idle))
+    }
 }
 
 /// Reads what the peer sent and answers it, until nothing is left to read.
