@@ -68,11 +68,15 @@ impl Settings {
     #[must_use]
     pub fn memory_bytes_max(&self) -> u64 {
         let limits = &self.serve.limits;
-        let input = limits.head.head_bytes_max as u64
-            + limits.body.body_bytes_max
-            + limits.pipeline_bytes_max as u64;
-        let output = (limits.output_bytes_max + limits.stream_buffer_bytes_max) as u64;
-        (input + output).saturating_mul(self.runtime.connections_max as u64)
+        let parts = [
+            limits.head.head_bytes_max as u64,
+            limits.body.body_bytes_max,
+            limits.pipeline_bytes_max as u64,
+            limits.output_bytes_max as u64,
+            limits.stream_buffer_bytes_max as u64,
+        ];
+        let each = parts.into_iter().fold(0, u64::saturating_add);
+        each.saturating_mul(self.runtime.connections_max as u64)
     }
 }
 
@@ -89,5 +93,12 @@ mod tests {
         settings.serve.limits.json.json_depth_max = 0;
         let faults = settings.check().expect_err("three faults");
         assert_eq!(faults.len(), 3, "{faults:?}");
+    }
+
+    #[test]
+    fn limits_without_end_add_up_to_the_largest_number() {
+        let mut settings = Settings::default();
+        settings.serve.limits.body.body_bytes_max = u64::MAX;
+        assert_eq!(settings.memory_bytes_max(), u64::MAX);
     }
 }
