@@ -220,12 +220,13 @@ impl Conn {
         }
     }
 
-    /// Sends as much as the server takes before it closes.
-    pub fn write_some(&mut self, bytes: &[u8]) {
-        let _ = match &mut self.pipe {
+    /// Sends as much as the server takes before it closes. Whether it took all.
+    pub fn write_some(&mut self, bytes: &[u8]) -> bool {
+        let written = match &mut self.pipe {
             Pipe::Tcp(stream) => stream.write_all(bytes),
             Pipe::Unix(stream) => stream.write_all(bytes),
         };
+        written.is_ok()
     }
 
     /// The same connection once more, to be written to from another thread.
@@ -324,7 +325,7 @@ impl Conn {
             Framing::Done => return None,
             Framing::Left(0) => (None, Framing::Done),
             Framing::Left(length) => (Some(self.take(length)), Framing::Done),
-            Framing::UntilClose => match self.fill() {
+            Framing::UntilClose => match !self.buffer.is_empty() || self.fill() {
                 true => (Some(std::mem::take(&mut self.buffer)), Framing::UntilClose),
                 false => (None, Framing::Done),
             },
@@ -382,15 +383,6 @@ impl Conn {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Reset,
             Err(error) => panic!("{error}"),
         }
-    }
-
-    /// All bytes up to the end of the connection, however it comes.
-    pub fn rest(&mut self) -> Vec<u8> {
-        let mut scratch = [0; 16 * 1024];
-        while let Ok(count @ 1..) = self.receive(&mut scratch) {
-            self.buffer.extend_from_slice(&scratch[..count]);
-        }
-        std::mem::take(&mut self.buffer)
     }
 
     fn current(&mut self) -> &mut Current {
