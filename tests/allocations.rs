@@ -1,0 +1,296 @@
+//! What a core allocates once it is warm: nothing, for the requests that matter most. And how large
+//! a connection's futures are.
+//!
+//! Connections are served in memory, polled by hand, on a clock that stands still. The allocator
+//! counts what this thread asks of it.
+
+#![expect(unsafe_code, reason = "an allocator is unsafe to write; this one passes everything on")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // At the end of a thread there is no one left to count for.
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every method hands its arguments to the system's allocator unchanged, and gives back what
+// that gave; counting touches no memory but the thread's own cell.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same there.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: `pointer` came from `System` by the methods above, with this layout.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` by the methods above, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::{Future, poll_fn};
+    use std::io::{self, ErrorKind, IoSlice};
+    use std::os::unix::net::UnixStream;
+    use std::pin::{Pin, pin};
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use ringlane::base::clock::Clock;
+    use ringlane::base::pool::FuturePool;
+    use ringlane::base::time::Now;
+    use ringlane::base::timers::Timers;
+    use ringlane::controller::catalogue::{Catalogue, ListSettings};
+    use ringlane::handler::call::Services;
+    use ringlane::handler::off_core::{Busy, Completion, Job, OffCore};
+    use ringlane::handler::registry::Registry;
+    use ringlane::rt::driver::{Driver, block_on};
+    use ringlane::rt::socket::Socket;
+    use ringlane::serve::connection::{converse, serve_connection};
+    use ringlane::serve::shard::Shard;
+    use ringlane::serve::transport::Transport;
+    use ringlane::{Cx, Settings, Tool};
+
+    use super::COUNT;
+
+    /// A byte pipe in memory: the test writes to one end and reads at the other.
+    #[derive(Clone, Default)]
+    struct Pipe(Rc<RefCell<Ends>>);
+
+    #[derive(Default)]
+    struct Ends {
+        incoming: Vec<u8>,
+        taken: usize,
+        outgoing: Vec<u8>,
+    }
+
+    impl Pipe {
+        fn put(&self, bytes: &[u8]) {
+            let mut ends = self.0.borrow_mut();
+            ends.incoming.clear();
+            ends.taken = 0;
+            ends.outgoing.clear();
+            ends.incoming.extend_from_slice(bytes);
+        }
+    }
+
+    impl Transport for Pipe {
+        async fn readable(&self) -> io::Result<()> {
+            poll_fn(|_| {
+                let ends = self.0.borrow();
+                if ends.taken < ends.incoming.len() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            })
+            .await
+        }
+
+        fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+            let mut ends = self.0.borrow_mut();
+            let left = &ends.incoming[ends.taken..];
+            if left.is_empty() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let count = left.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&left[..count]);
+            ends.taken += count;
+            Ok(count)
+        }
+
+        async fn writable(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().outgoing.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            Ok(slices.iter().map(|slice| self.send(slice).unwrap_or(0)).sum())
+        }
+
+        fn pending_error(&self) -> Option<io::Error> {
+            None
+        }
+
+        fn shutdown_send(&self) {}
+
+        fn reset_on_close(&self) {}
+    }
+
+    #[derive(Debug, Default)]
+    struct Still(Timers);
+
+    impl Clock for Still {
+        fn now(&self) -> Now {
+            Now(1_000_000_000)
+        }
+
+        fn unix_seconds(&self) -> u64 {
+            1_800_000_000
+        }
+
+        fn timers(&self) -> &Timers {
+            &self.0
+        }
+    }
+
+    #[derive(Debug)]
+    struct NoThreads;
+
+    impl OffCore for NoThreads {
+        fn submit(&self, _: Job) -> Result<Completion, Busy> {
+            Err(Busy)
+        }
+    }
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Pair {
+        a: f64,
+        b: f64,
+    }
+
+    fn shard() -> Rc<Shard> {
+        let mut registry = Registry::default();
+        registry.implementation.name = "still".to_owned();
+        for tool in [
+            Tool::new("text", "Text", async |_: Cx, (): ()| Ok("text")),
+            Tool::new("take", "Takes", async |_: Cx, _: Pair| Ok("taken")),
+            Tool::new("add", "Adds", async |_: Cx, Pair { a, b }: Pair| Ok(a + b)),
+        ] {
+            registry.add_tool(tool).unwrap();
+        }
+        let catalogue = Catalogue::new(registry, &ListSettings::default());
+        let services = Services { clock: Rc::new(Still::default()), off_core: Arc::new(NoThreads) };
+        Shard::new(Arc::new(Settings::default().serve), catalogue, services)
+    }
+
+    fn post(fields: &str, body: &str) -> Vec<u8> {
+        let length = body.len();
+        format!(
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    fn legacy(method: &str, params: &str) -> Vec<u8> {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{params}}}"#);
+        post("MCP-Protocol-Version: 2025-11-25\r\n", &body)
+    }
+
+    fn modern(method: &str, name: Option<&str>, params: &str) -> Vec<u8> {
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}"#;
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":"seven","method":"{method}","params":{{{params}{meta}}}}}"#
+        );
+        let name = name.map_or(String::new(), |name| format!("Mcp-Name: {name}\r\n"));
+        let fields = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
+        post(&fields, &body)
+    }
+
+    /// How many allocations one round of these bytes costs once some rounds have been served, and
+    /// what answers it.
+    fn steady(bytes: &[u8], answers: usize, status: &str) -> usize {
+        let (shard, pipe) = (shard(), Pipe::default());
+        let pool = FuturePool::new(4);
+        let busy = |pipe| pool.run(converse(pipe, shard.clone()));
+        let mut connection: Pin<&mut dyn Future<Output = _>> =
+            pin!(serve_connection(pipe.clone(), &shard, &busy));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut last = 0;
+        for _ in 0..20 {
+            pipe.put(bytes);
+            let before = COUNT.get();
+            assert!(connection.as_mut().poll(&mut context).is_pending());
+            last = COUNT.get() - before;
+            let ends = pipe.0.borrow();
+            let text = String::from_utf8_lossy(&ends.outgoing);
+            let line = format!("HTTP/1.1 {status}");
+            assert_eq!(text.matches(&line).count(), answers, "{text}");
+            assert!(!text.contains(r#""error""#), "{text}");
+        }
+        last
+    }
+
+    fn none(bytes: &[u8], status: &str) {
+        let shown = String::from_utf8_lossy(bytes);
+        assert_eq!(steady(bytes, 1, status), 0, "{shown}");
+        let pipelined = bytes.repeat(16);
+        assert_eq!(steady(&pipelined, 16, status), 0, "16 times {shown}");
+    }
+
+    #[test]
+    fn a_steady_call_allocates_nothing() {
+        let (text, take) = (r#""name":"text""#, r#""name":"take","arguments":{"a":1.5,"b":2}"#);
+        none(&legacy("tools/call", &format!("{{{text}}}")), "200 OK");
+        none(&legacy("tools/call", &format!("{{{take}}}")), "200 OK");
+        none(&modern("tools/call", Some("text"), &format!("{text},")), "200 OK");
+        none(&modern("tools/call", Some("take"), &format!("{take},")), "200 OK");
+    }
+
+    #[test]
+    fn a_call_with_a_number_allocates_its_text_alone() {
+        let add = r#""name":"add","arguments":{"a":1.5,"b":2}"#;
+        for bytes in [
+            legacy("tools/call", &format!("{{{add}}}")),
+            modern("tools/call", Some("add"), &format!("{add},")),
+        ] {
+            assert_eq!(steady(&bytes, 1, "200 OK"), 1);
+            assert_eq!(steady(&bytes.repeat(16), 16, "200 OK"), 16);
+        }
+    }
+
+    #[test]
+    fn what_is_bytes_already_allocates_nothing() {
+        none(&legacy("tools/list", "{}"), "200 OK");
+        none(&modern("tools/list", None, ""), "200 OK");
+        none(&modern("server/discover", None, ""), "200 OK");
+        none(&legacy("ping", "{}"), "200 OK");
+        let initialized = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        none(&post("", std::str::from_utf8(initialized).unwrap()), "202 Accepted");
+        none(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "200 OK");
+    }
+
+    /// Thousands of connections wait in the small future; the large one is a few of a pool.
+    #[test]
+    fn a_waiting_connection_is_small() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        block_on(Driver::Epoll, async {
+            let (shard, pool) = (shard(), FuturePool::new(4));
+            let busy = |socket| pool.run(converse(socket, shard.clone()));
+            let (first, second) = (ours.try_clone().unwrap(), ours);
+            let working = converse(Socket::new(first.into()).unwrap(), shard.clone());
+            let waiting = serve_connection(Socket::new(second.into()).unwrap(), &shard, &busy);
+            let (working_bytes, waiting_bytes) = (size_of_val(&working), size_of_val(&waiting));
+            println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
+            assert!(waiting_bytes <= 400, "{waiting_bytes}");
+            assert!(working_bytes <= 2048, "{working_bytes}");
+        })
+        .unwrap();
+    }
+}
