@@ -193,7 +193,8 @@ mod tests {
         let length = body.len();
         format!(
             "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Accept: application/json, text/event-stream\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+             Accept: application/json, text/event-stream\r\n{fields}\
+             Content-Length: {length}\r\n\r\n{body}"
         )
         .into_bytes()
     }
@@ -204,7 +205,9 @@ mod tests {
     }
 
     fn modern(method: &str, name: Option<&str>, params: &str) -> Vec<u8> {
-        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}"#;
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities":{},
+            "io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}"#;
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":"seven","method":"{method}","params":{{{params}{meta}}}}}"#
         );
@@ -220,7 +223,7 @@ mod tests {
         let pool = FuturePool::new(4);
         let busy = |pipe| pool.run(converse(pipe, shard.clone()));
         let mut connection: Pin<&mut dyn Future<Output = _>> =
-            pin!(serve_connection(pipe.clone(), &shard, &busy));
+            pin!(serve_connection(pipe.clone(), shard.clone(), &busy));
         let mut context = Context::from_waker(Waker::noop());
         let mut last = 0;
         for _ in 0..20 {
@@ -282,10 +285,12 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         block_on(Driver::Epoll, async {
             let (shard, pool) = (shard(), FuturePool::new(4));
-            let busy = |socket| pool.run(converse(socket, shard.clone()));
             let (first, second) = (ours.try_clone().unwrap(), ours);
             let working = converse(Socket::new(first.into()).unwrap(), shard.clone());
-            let waiting = serve_connection(Socket::new(second.into()).unwrap(), &shard, &busy);
+            // As a worker does it, all that it holds counted.
+            let for_busy = shard.clone();
+            let busy = move |socket| pool.run(converse(socket, for_busy.clone()));
+            let waiting = serve_connection(Socket::new(second.into()).unwrap(), shard, busy);
             let (working_bytes, waiting_bytes) = (size_of_val(&working), size_of_val(&waiting));
             println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
             assert!(waiting_bytes <= 400, "{waiting_bytes}");
