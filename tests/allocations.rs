@@ -293,7 +293,7 @@ mod tests {
             let waiting = serve_connection(Socket::new(second.into()).unwrap(), shard, busy);
             let (working_bytes, waiting_bytes) = (size_of_val(&working), size_of_val(&waiting));
             println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
-            assert!(waiting_bytes <= 400, "{waiting_bytes}");
+            assert!(waiting_bytes <= 224, "{waiting_bytes}");
             assert!(working_bytes <= 2048, "{working_bytes}");
         })
         .unwrap();

@@ -61,8 +61,8 @@ pub(super) struct Edition {
     pub(super) structured: Vec<bool>,
     /// The result that says nothing.
     pub(super) empty: Bytes,
-    /// The server's `Implementation`.
-    pub(super) server_info: Bytes,
+    /// The server's `Implementation`, name and version alone.
+    pub(super) server_name: Bytes,
 }
 
 impl Catalogue {
@@ -96,23 +96,24 @@ impl Catalogue {
 fn edition(registry: &Registry, lists: &ListSettings, revision: Revision) -> Edition {
     let rules = revision.rules();
     let server_info = registry.implementation.to_json(rules);
-    let seal = |members: Map<String, Value>, hints: bool| {
-        let members = sealed(members, hints.then_some(lists), &server_info, rules);
-        Bytes::from(Value::Object(members).to_string())
+    // What goes with every result names the server; the greeting describes it.
+    let server_name = json!({"name": server_info["name"], "version": server_info["version"]});
+    let seal = |members: Map<String, Value>, hints: Option<&ListSettings>, info: &Value| {
+        Bytes::from(Value::Object(sealed(members, hints, info, rules)).to_string())
     };
     let tools: Vec<_> =
         registry.tools().iter().map(|entry| entry.definition.to_json(rules)).collect();
     let pages = pages("tools", &tools, lists.page_entries_max.max(1));
     Edition {
-        greeting: seal(greeting(registry, revision, &server_info), true),
-        tools: pages.into_iter().map(|page| seal(page, true)).collect(),
+        greeting: seal(greeting(registry, revision, &server_info), Some(lists), &server_info),
+        tools: pages.into_iter().map(|page| seal(page, Some(lists), &server_name)).collect(),
         structured: registry
             .tools()
             .iter()
             .map(|ToolEntry { definition, .. }| definition.is_structured(rules))
             .collect(),
-        empty: seal(Map::new(), false),
-        server_info: Bytes::from(server_info.to_string()),
+        empty: seal(Map::new(), None, &server_name),
+        server_name: Bytes::from(server_name.to_string()),
     }
 }
 

@@ -171,7 +171,7 @@ impl Controller {
         ResultFrame {
             rules: revision.rules(),
             structured: edition.structured[tool_index],
-            server_info: &edition.server_info,
+            server_info: &edition.server_name,
         }
     }
 }

@@ -37,8 +37,8 @@ impl Cx {
     /// It is sent at once, if the client asked for progress and takes a stream, and if `progress`
     /// is larger than before (the protocol wants it to increase). `.await` what this returns to
     /// wait while the client reads slower than the handler tells; a handler that does not wait
-    /// never stops, but what it tells while 256 KiB are unread is left out. An empty `message` is
-    /// none.
+    /// never stops, but what it tells while `stream_buffer_bytes_max` wait unread is left out. An
+    /// empty `message` is none.
     pub fn progress(&self, progress: impl Amount, total: impl Amount, message: &str) -> Room<'_> {
         self.tell_progress(progress.amount(), Some(total.amount()), message);
         Room { cx: self }

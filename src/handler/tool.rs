@@ -217,7 +217,8 @@ where
     F: AsyncFn(Cx, A) -> Result<R, ToolError> + Send + Sync + 'static,
 {
     fn localise(&self, input: Arc<InputSchema>) -> Rc<dyn LocalTool> {
-        let handler = self.handler.clone();
+        // A call counts its references on its own core alone.
+        let handler = Rc::new(self.handler.clone());
         local(input, move |cx: Cx, arguments: A| {
             let handler = handler.clone();
             async move { outcome(handler(cx, arguments).await?) }

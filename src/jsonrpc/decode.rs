@@ -81,7 +81,7 @@ pub struct Decoder {
     limits: JsonLimits,
 }
 
-/// An arena that a large body grew is given back to the allocator past this.
+/// What a large body grew is given back to the allocator past this.
 const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
 /// Objects up to this many members are compared pairwise, larger ones sorted.
 const PAIRWISE_MEMBERS_MAX: usize = 16;
@@ -106,6 +106,7 @@ impl Decoder {
         body: &[u8],
         read: impl FnOnce(View<'_>) -> R,
     ) -> Result<R, DecodeError> {
+        check_elements(body, &self.limits)?;
         self.arena.clear();
         self.arena.extend_from_slice(body);
         let mut tape: Tape<'_> = self.tape.take().unwrap_or_else(Tape::null).reset();
@@ -118,10 +119,55 @@ impl Decoder {
             .map(read);
         self.tape = Some(tape.reset());
         if self.arena.capacity() > ARENA_KEPT_BYTES_MAX {
-            self.arena = Vec::new();
+            self.shrink();
         }
         result
     }
+}
+
+impl Decoder {
+    /// Gives back what a large body grew: the arena, and the tape and parser buffers with it.
+    #[cold]
+    fn shrink(&mut self) {
+        self.arena = Vec::new();
+        self.tape = None;
+        self.buffers = Buffers::with_max_depth(BUFFERED_BYTES, self.limits.json_depth_max);
+    }
+}
+
+/// Refuses a body with too many elements before the tape, several times its size, is filled with
+/// them. Each element but the first of its kind follows a comma; commas in strings do not count.
+fn check_elements(body: &[u8], limits: &JsonLimits) -> Result<(), DecodeError> {
+    let limit = limits.json_elements_max;
+    if body.len() <= limit || memchr::memchr_iter(b',', body).count() <= limit {
+        return Ok(());
+    }
+    let (mut count, mut rest) = (0, body);
+    while let Some(at) = memchr::memchr3(b',', b'"', b'\\', rest) {
+        let (found, after) = (rest.get(at), rest.get(at + 1..).unwrap_or_default());
+        rest = match found {
+            Some(b'"') => after_string(after),
+            Some(b',') => {
+                count += 1;
+                after
+            }
+            _ => after,
+        };
+    }
+    if count > limit { Err(DecodeError::TooManyElements { limit }) } else { Ok(()) }
+}
+
+/// What follows the string that `inside` begins in.
+fn after_string(inside: &[u8]) -> &[u8] {
+    let mut rest = inside;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let escaped = rest.get(at) == Some(&b'\\');
+        rest = rest.get(at + 1 + usize::from(escaped)..).unwrap_or_default();
+        if !escaped {
+            return rest;
+        }
+    }
+    &[]
 }
 
 impl std::fmt::Debug for Decoder {
@@ -271,6 +317,11 @@ mod tests {
         decode(wide(100_000).as_bytes()).expect("at the limit");
         let error = decode(wide(100_001).as_bytes());
         assert_eq!(error, Err(DecodeError::TooManyElements { limit: 100_000 }));
+
+        let commas = format!("[\"{}\\\"{}\"]", ",".repeat(100_001), ",".repeat(9));
+        assert!(decode(commas.as_bytes()).is_ok(), "commas in a string are no elements");
+        let error = decode("[1,".repeat(100_001).as_bytes());
+        assert_eq!(error, Err(DecodeError::TooManyElements { limit: 100_000 }), "not parsed first");
 
         let number = |digits: usize| format!("[0.{}]", "1".repeat(digits - 2));
         decode(number(400).as_bytes()).expect("at the limit");

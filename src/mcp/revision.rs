@@ -46,12 +46,6 @@ pub struct Rules {
     pub name: &'static str,
     /// How its conversations are held.
     pub era: Era,
-    /// Whether a body may hold an array of messages.
-    pub batches: bool,
-    /// Whether `completions` is a server capability.
-    pub completions_capability: bool,
-    /// Whether `extensions` is a capability.
-    pub extensions: bool,
     /// Whether audio content exists.
     pub audio: bool,
     /// Whether tools carry annotations.
@@ -141,9 +135,6 @@ impl std::fmt::Display for Revision {
 static V2024_11_05: Rules = Rules {
     name: "2024-11-05",
     era: Era::Legacy,
-    batches: false,
-    completions_capability: false,
-    extensions: false,
     audio: false,
     tool_annotations: false,
     progress_message: false,
@@ -162,8 +153,6 @@ static V2024_11_05: Rules = Rules {
 
 static V2025_03_26: Rules = Rules {
     name: "2025-03-26",
-    batches: true,
-    completions_capability: true,
     audio: true,
     tool_annotations: true,
     progress_message: true,
@@ -172,7 +161,6 @@ static V2025_03_26: Rules = Rules {
 
 static V2025_06_18: Rules = Rules {
     name: "2025-06-18",
-    batches: false,
     titles: true,
     resource_links: true,
     last_modified: true,
@@ -192,7 +180,6 @@ static V2025_11_25: Rules = Rules {
 static V2026_07_28: Rules = Rules {
     name: "2026-07-28",
     era: Era::Modern,
-    extensions: true,
     structured: Structured::Any,
     result_type: true,
     cut_cancels: true,

@@ -215,7 +215,8 @@ impl Exchange<'_> {
             self.send_frames(transport, running, at)?;
         }
         if !self.output.is_empty() {
-            self.send(transport).await?;
+            // A peer that reads too slowly must not hold the call beyond its time.
+            self.send_by(transport, at.call_deadline).await?;
             at.last_sent = self.shard.now();
         }
         Ok(())

@@ -39,6 +39,8 @@ pub(super) struct Exchange<'s> {
     pub(super) output: Vec<u8>,
     reading: Reading,
     unsent_count: usize,
+    /// How many requests were answered since the connection last waited.
+    burst_count: usize,
     /// Whether the last receive took all there was. Then the wait for more is the readiness of the
     /// transport, and no receive is spent on finding nothing.
     is_drained: bool,
@@ -72,6 +74,7 @@ impl<'s> Exchange<'s> {
             output: shard.buffers.take(),
             reading: Reading::Head { since: None },
             unsent_count: 0,
+            burst_count: 0,
             is_drained: false,
         }
     }
@@ -86,7 +89,7 @@ impl<'s> Exchange<'s> {
         match self.converse(transport).await {
             Ok(()) => Turn::Wait,
             Err(CloseReason::Answered) => {
-                if wire::flush(transport, self.shard, &mut self.output).await.is_ok() {
+                if self.send(transport).await.is_ok() {
                     wire::linger(transport, self.shard).await;
                 }
                 Turn::Close(CloseReason::Answered)
@@ -112,6 +115,7 @@ impl<'s> Exchange<'s> {
                 return Err(CloseReason::Answered);
             }
             self.unsent_count += 1;
+            self.burst_count += 1;
             let limits = self.shard.limits();
             if self.unsent_count >= limits.pipeline_requests_max
                 || self.output.len() >= limits.output_bytes_max
@@ -132,16 +136,31 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    pub(super) async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+    async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+        self.send_by(transport, Deadline::NEVER).await
+    }
+
+    /// Sends what was written. A peer that takes so long that `deadline` comes is given up.
+    pub(super) async fn send_by<T: Transport>(
+        &mut self,
+        transport: &T,
+        deadline: Deadline,
+    ) -> Result<(), CloseReason> {
         self.unsent_count = 0;
-        wire::flush(transport, self.shard, &mut self.output).await
+        wire::flush(transport, self.shard, &mut self.output, deadline).await
     }
 
     /// Receives more of what is being read. `Ok(false)` when nothing is, and nothing is there.
     async fn receive<T: Transport>(&mut self, transport: &T) -> Result<bool, CloseReason> {
         self.drop_used();
-        if self.is_drained && self.is_between_requests() {
+        // To wait is also to let the core's other connections have their turn.
+        let waits =
+            self.is_drained || self.burst_count >= self.shard.limits().pipeline_requests_max;
+        if waits && self.is_between_requests() {
             return Ok(false);
+        }
+        if waits {
+            self.wait(transport).await?;
         }
         loop {
             match wire::receive(transport, self.shard, &mut self.input)? {
@@ -154,11 +173,18 @@ impl<'s> Exchange<'s> {
                 Received::Nothing if self.is_between_requests() => return Ok(false),
                 Received::Nothing => {}
             }
-            let deadline = self.deadline();
-            if !wire::readable(transport, self.shard, deadline).await? {
-                return Err(self.give_up(408, "the request took too long"));
-            }
+            self.wait(transport).await?;
         }
+    }
+
+    /// Waits for the rest of what is being read.
+    async fn wait<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+        self.burst_count = 0;
+        let deadline = self.deadline();
+        if wire::readable(transport, self.shard, deadline).await? {
+            return Ok(());
+        }
+        Err(self.give_up(408, "the request took too long"))
     }
 
     fn is_between_requests(&self) -> bool {

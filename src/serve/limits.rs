@@ -35,7 +35,8 @@ pub struct ServeLimits {
     pub send_stall_timeout: Duration,
     /// How many bytes of answers may wait before pipelined requests wait too. Default 256 KiB.
     pub output_bytes_max: usize,
-    /// How many pipelined requests are answered before their answers are sent. Default 32.
+    /// How many pipelined requests are answered before their answers are sent, and before other
+    /// connections have their turn. Default 32.
     pub pipeline_requests_max: usize,
     /// How many bytes of further requests are taken in while a call runs. Default 64 KiB.
     pub pipeline_bytes_max: usize,

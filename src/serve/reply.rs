@@ -157,9 +157,6 @@ pub(super) fn refusal(out: &mut Vec<u8>, refusal: Refusal, manner: &Manner, with
     if let Some(allow) = refusal.allow {
         head.field("Allow", allow.as_bytes());
     }
-    if refusal.status == 503 {
-        head.number("Retry-After", 1);
-    }
     head.lines(|out| manner.write_lines(out));
     head.finish_length(body.len() as u64, manner.version, manner.persistence);
     if with_body {

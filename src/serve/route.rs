@@ -48,7 +48,9 @@ pub(super) fn admit(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refu
     let at_endpoint = head.path == settings.path;
     let refuse =
         |status, reason| Err(Refusal { status, reason, allow: None, by_endpoint: at_endpoint });
-    if settings.hosts.judge(head.authority.as_ref()) != Verdict::Allowed {
+    let is_probe = matches!(head.path, "/healthz" | "/readyz");
+    // Supervisors probe by address, and learn nothing that a page could not know anyway.
+    if !is_probe && settings.hosts.judge(head.authority.as_ref()) != Verdict::Allowed {
         return refuse(421, "Host is not a name of this server; allow it with --allow-host");
     }
     if settings.origins.judge(head.origin) != Verdict::Allowed {

@@ -62,18 +62,20 @@ pub(super) async fn readable<T: Transport>(
     }
 }
 
-/// Sends all of `output` and empties it.
+/// Sends all of `output` and empties it, by `deadline`; a peer that takes no byte for a while is
+/// given up before.
 pub(super) async fn flush<T: Transport>(
     transport: &T,
     shard: &Shard,
     output: &mut Vec<u8>,
+    deadline: Deadline,
 ) -> Result<(), CloseReason> {
     let mut sent = 0;
     while sent < output.len() {
         match transport.send(&output[sent..]) {
             Ok(count) => sent += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                writable(transport, shard).await?;
+                writable(transport, shard, deadline).await?;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return Err(CloseReason::PeerGone),
@@ -102,8 +104,12 @@ pub(super) fn send_slices<T: Transport>(
     Ok(())
 }
 
-async fn writable<T: Transport>(transport: &T, shard: &Shard) -> Result<(), CloseReason> {
-    let deadline = shard.now().after(shard.limits().send_stall_timeout);
+async fn writable<T: Transport>(
+    transport: &T,
+    shard: &Shard,
+    deadline: Deadline,
+) -> Result<(), CloseReason> {
+    let deadline = deadline.min(shard.now().after(shard.limits().send_stall_timeout));
     match in_time(shard, deadline, transport.writable()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(CloseReason::PeerGone),
@@ -242,8 +248,9 @@ mod tests {
             timers.timers().sleep_until(Now(0).after(std::time::Duration::from_secs(5))).await;
             cancelling.cancel();
         });
-        let flushed =
-            executor.block_on(flush(&transport, &shard, &mut b"answer".to_vec())).expect("an end");
+        let mut answer = b"answer".to_vec();
+        let sent = flush(&transport, &shard, &mut answer, Deadline::NEVER);
+        let flushed = executor.block_on(sent).expect("an end");
         assert_eq!(flushed, Err(CloseReason::Stalled));
         assert_eq!(clock.now(), Now(7_000_000_000));
     }

@@ -199,7 +199,9 @@ fn host_comes_once_and_an_absolute_target_replaces_it() {
             ("/healthz", "[::1]:80", 200),
             ("http://localhost/healthz", "evil.example", 200),
             ("HTTP://127.0.0.1:9/healthz?q", "localhost", 200),
-            ("http://evil.example/healthz", "localhost", 421),
+            ("http://evil.example/healthz", "localhost", 200), // a probe, by any name
+            ("http://evil.example/mcp", "localhost", 421),
+            ("http://localhost/mcp", "evil.example", 405),
             ("http://localhost", "localhost", 404),
         ] {
             let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
