@@ -114,10 +114,21 @@ pub(crate) fn outcome<R: Serialize + 'static>(value: R) -> Finished {
         }
         Err(value) => value,
     };
+    let value = match take::<R, f64>(value) {
+        Ok(number) => return Ok(Outcome::Json(number_text(number))),
+        Err(value) => value,
+    };
     match take::<R, ()>(value) {
         Ok(()) => Ok(Outcome::Full(Box::default())),
         Err(value) => Ok(Outcome::Json(serde_json::to_string(&value)?)),
     }
+}
+
+fn number_text(number: f64) -> String {
+    let mut text = Vec::new();
+    encode::float(&mut text, number);
+    // Numbers are ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The output schema of what a handler returns, if it returns structured content.
@@ -316,6 +327,8 @@ mod tests {
         assert_eq!(written(vec![Content::text("hi")], old), text("hi"));
         assert_eq!(written((), old), json!({"content": []}));
         assert_eq!(written(5, old), text("5"));
+        assert_eq!(written(5.0, old), text("5"));
+        assert_eq!(written(5.25, old), text("5.25"));
         let failed = Answer::from(Content::text("no")).failed();
         assert_eq!(written(failed, old)["isError"], json!(true));
     }

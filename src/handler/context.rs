@@ -158,10 +158,10 @@ impl Cx {
                 out.extend_from_slice(br#"{"progressToken":"#);
                 out.extend_from_slice(token);
                 out.extend_from_slice(br#","progress":"#);
-                number(out, progress);
+                encode::float(out, progress);
                 if let Some(total) = total.filter(|total| total.is_finite()) {
                     out.extend_from_slice(br#","total":"#);
-                    number(out, total);
+                    encode::float(out, total);
                 }
                 if rules.progress_message && !message.is_empty() {
                     out.extend_from_slice(br#","message":"#);
@@ -232,13 +232,3 @@ macro_rules! amounts {
     };
 }
 amounts!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
-
-/// Writes a number, whole ones without a fraction.
-fn number(out: &mut Vec<u8>, value: f64) {
-    const EXACT: f64 = 9_007_199_254_740_991.0;
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        out.extend_from_slice(format!("{value:.0}").as_bytes());
-    } else {
-        encode::serialize(out, &value);
-    }
-}

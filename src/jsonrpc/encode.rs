@@ -39,6 +39,21 @@ pub fn signed(out: &mut Vec<u8>, number: i64) {
     unsigned(out, number.unsigned_abs());
 }
 
+/// Writes a number: a whole one without a fraction, as people and most other programs write it; one
+/// that JSON does not have as `null`.
+pub fn float(out: &mut Vec<u8>, number: f64) {
+    /// Up to here every whole number is exact.
+    const WHOLE_MAX: i64 = 1 << 53;
+    #[expect(clippy::cast_possible_truncation, reason = "compared right after")]
+    let whole = number as i64;
+    #[expect(clippy::cast_precision_loss, reason = "exact up to the bound")]
+    if whole as f64 == number && whole.abs() <= WHOLE_MAX {
+        signed(out, whole);
+    } else {
+        serialize(out, &number);
+    }
+}
+
 /// Writes a value whose serialisation cannot fail: our own types, strings, numbers, JSON values.
 pub fn serialize<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let written = serde_json::to_writer(&mut *out, value);
@@ -106,6 +121,25 @@ mod tests {
         let mut out = Vec::new();
         unsigned(&mut out, u64::MAX);
         assert_eq!(out, u64::MAX.to_string().as_bytes());
+    }
+
+    #[test]
+    fn whole_floats_have_no_fraction() {
+        for (number, expected) in [
+            (4.0, "4"),
+            (-4.0, "-4"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (0.5, "0.5"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (1e300, "1e+300"),
+            (f64::NAN, "null"),
+            (f64::INFINITY, "null"),
+        ] {
+            let mut out = Vec::new();
+            float(&mut out, number);
+            assert_eq!(String::from_utf8(out).as_deref(), Ok(expected));
+        }
     }
 
     #[test]

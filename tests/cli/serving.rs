@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::child::{Server, connect, connect_unix, exchange, run, run_with_input, text};
 
-const SUM: &str = r#""content":[{"type":"text","text":"4.0"}]"#;
+const SUM: &str = r#""content":[{"type":"text","text":"4"}]"#;
 
 /// The JSON behind `-d`.
 fn body_of(curl: &str) -> &str {
