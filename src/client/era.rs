@@ -15,38 +15,20 @@
 use serde::Deserialize;
 
 use crate::client::message::RpcError;
+use crate::mcp::error;
+pub use crate::mcp::revision::Era;
+use crate::mcp::revision::Revision;
 
 /// The modern revisions this client speaks, newest first.
-pub const MODERN_REVISIONS: &[&str] = &["2026-07-28"];
+pub const MODERN_REVISIONS: &[&str] = &Revision::MODERN_NAMES;
 
 /// The legacy revisions this client speaks, newest first. The last one never had Streamable HTTP;
 /// servers that name it in a handshake over HTTP exist, and their tools work the same.
-pub const LEGACY_REVISIONS: &[&str] = &["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub const LEGACY_REVISIONS: &[&str] = &Revision::LEGACY_NAMES;
 
-/// `UnsupportedProtocolVersion`.
-const UNSUPPORTED_REVISION: i64 = -32_022;
-/// `HeaderMismatch`.
-pub(crate) const HEADER_MISMATCH: i64 = -32_020;
-
-/// How a server is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Era {
-    /// Handshake and session: revisions up to 2025-11-25.
-    Legacy,
-    /// Every request describes itself: revisions from 2026-07-28 on.
-    Modern,
-}
-
-impl Era {
-    /// The word for people and scripts.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Legacy => "legacy",
-            Self::Modern => "modern",
-        }
-    }
-}
+/// The codes as clients compare them: a server's may be any number.
+const UNSUPPORTED_REVISION: i64 = error::UNSUPPORTED_VERSION as i64;
+pub(crate) const HEADER_MISMATCH: i64 = error::HEADER_MISMATCH as i64;
 
 /// Which eras a client may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::client::era::Era;
-use crate::client::mirror::{Mirror, mirrors};
+use crate::mcp::mirror::{MirroredParam, mirrored_params};
 
 /// One tool of a server.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Tool {
     /// The JSON Schema of its arguments.
     pub input_schema: Value,
     /// The arguments that are repeated in header fields (modern era).
-    pub mirrors: Vec<Mirror>,
+    pub mirrors: Vec<MirroredParam>,
     /// All that the server says of it.
     pub raw: Value,
 }
@@ -85,7 +85,7 @@ fn read_tool(raw: Value, era: Era) -> Result<Tool, LeftOut> {
     let input_schema = raw.get("inputSchema").cloned().unwrap_or_default();
     let mirrors = match era {
         Era::Legacy => Vec::new(),
-        Era::Modern => mirrors(&input_schema)
+        Era::Modern => mirrored_params(&input_schema)
             .map_err(|error| LeftOut { name: name.clone(), reason: error.to_string() })?,
     };
     Ok(Tool {

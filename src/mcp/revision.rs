@@ -20,12 +20,23 @@ pub enum Revision {
 }
 
 /// How a conversation is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Era {
     /// A handshake (`initialize`) first; revisions up to 2025-11-25.
     Legacy,
     /// Every request describes itself; revisions from 2026-07-28 on.
     Modern,
+}
+
+impl Era {
+    /// The word for people and scripts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
 }
 
 /// What `structuredContent` and `outputSchema` may be.
@@ -92,7 +103,11 @@ impl Revision {
     /// What a request without a handshake, an envelope and a version field speaks
     /// (MCP 2025-06-18, transports, "Protocol Version Header").
     pub const ASSUMED: Self = Self::V2025_03_26;
-    /// The revisions of the modern era, as `supported` and `supportedVersions` list them.
+    /// The revisions of the legacy era, newest first.
+    pub const LEGACY_NAMES: [&'static str; 4] =
+        ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+    /// The revisions of the modern era, newest first, as `supported` and `supportedVersions` list
+    /// them.
     pub const MODERN_NAMES: [&'static str; 1] = ["2026-07-28"];
 
     /// The revision of this name.
@@ -199,11 +214,12 @@ mod tests {
         }
         assert_eq!(Revision::parse("2025-11-26"), None);
         assert_eq!(Revision::NEWEST_LEGACY.era(), Era::Legacy);
-        let modern: Vec<_> = Revision::ALL
-            .into_iter()
-            .filter(|revision| revision.era() == Era::Modern)
-            .map(|revision| revision.rules().name)
-            .collect();
-        assert_eq!(modern, Revision::MODERN_NAMES);
+        let of = |era| {
+            let newest_first = Revision::ALL.into_iter().rev();
+            let of_era = newest_first.filter(move |revision| revision.era() == era);
+            of_era.map(|revision| revision.rules().name).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Era::Modern), Revision::MODERN_NAMES);
+        assert_eq!(of(Era::Legacy), Revision::LEGACY_NAMES);
     }
 }

@@ -72,24 +72,14 @@ pub enum Verdict {
 ///
 /// By default those whose host is `localhost`, `127.0.0.1` or `[::1]`, by http or https and any
 /// port. A request without `Origin` comes from no page and passes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginPolicy {
-    entries: Vec<String>,
-    any: bool,
-    loopback: bool,
-}
-
-impl Default for OriginPolicy {
-    fn default() -> Self {
-        Self { entries: Vec::new(), any: false, loopback: true }
-    }
-}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginPolicy(AllowList);
 
 impl OriginPolicy {
     /// A policy that allows no origin but those that are added.
     #[must_use]
     pub const fn closed() -> Self {
-        Self { entries: Vec::new(), any: false, loopback: false }
+        Self(AllowList::closed())
     }
 
     /// Adds `https://app.example:8443`, `null`, or `*` for any origin.
@@ -97,25 +87,7 @@ impl OriginPolicy {
     /// # Errors
     /// `PolicyError` when the value is none of these.
     pub fn allow(&mut self, value: &str) -> Result<(), PolicyError> {
-        let refuse = |rule, fix| Err(PolicyError { value: value.to_owned(), rule, fix });
-        if value == "*" {
-            self.any = true;
-            return Ok(());
-        }
-        if value.contains('*') {
-            return refuse(
-                "an origin is matched whole, without wildcards",
-                "list each origin, or allow any with a lone `*`",
-            );
-        }
-        if Origin::parse(value.as_bytes()).is_none() {
-            return refuse(
-                "an origin is a scheme, a host without trailing dot, and perhaps a port",
-                "write it like `https://app.example` or `http://localhost:3000`, without a path",
-            );
-        }
-        self.entries.push(value.to_owned());
-        Ok(())
+        self.0.allow(value, &ORIGIN_ENTRIES)
     }
 
     /// Judges the `Origin` of a request. One that is no origin at all is refused unless any is
@@ -123,7 +95,7 @@ impl OriginPolicy {
     #[must_use]
     pub fn judge(&self, origin: Option<&[u8]>) -> Verdict {
         let Some(value) = origin else { return Verdict::Allowed };
-        if self.is_configured(value) || (self.loopback && is_loopback(value)) {
+        if self.is_configured(value) || (self.0.loopback && is_loopback(value)) {
             Verdict::Allowed
         } else {
             Verdict::Refused
@@ -140,38 +112,28 @@ impl OriginPolicy {
     }
 
     fn is_configured(&self, value: &[u8]) -> bool {
-        if self.any {
+        if self.0.any {
             return true;
         }
-        if self.entries.is_empty() {
+        if self.0.entries.is_empty() {
             return false;
         }
         let Some(origin) = Origin::parse(value) else { return false };
-        self.entries.iter().any(|entry| Origin::parse(entry.as_bytes()) == Some(origin))
+        self.0.entries.iter().any(|entry| Origin::parse(entry.as_bytes()) == Some(origin))
     }
 }
 
 /// Which hosts a request may name, by `Host` or by an absolute target.
 ///
 /// By default `localhost`, `127.0.0.1` and `[::1]`, with any port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPolicy {
-    entries: Vec<String>,
-    any: bool,
-    loopback: bool,
-}
-
-impl Default for HostPolicy {
-    fn default() -> Self {
-        Self { entries: Vec::new(), any: false, loopback: true }
-    }
-}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostPolicy(AllowList);
 
 impl HostPolicy {
     /// A policy that allows no host but those that are added.
     #[must_use]
     pub const fn closed() -> Self {
-        Self { entries: Vec::new(), any: false, loopback: false }
+        Self(AllowList::closed())
     }
 
     /// Adds `mcp.example` (any port), `mcp.example:8443` (that port, given in the request), or `*`
@@ -180,36 +142,14 @@ impl HostPolicy {
     /// # Errors
     /// `PolicyError` when the value is none of these.
     pub fn allow(&mut self, value: &str) -> Result<(), PolicyError> {
-        let refuse = |rule, fix| Err(PolicyError { value: value.to_owned(), rule, fix });
-        if value == "*" {
-            self.any = true;
-            return Ok(());
-        }
-        if value.contains('*') {
-            return refuse(
-                "a host is matched whole, without wildcards",
-                "list each host, or allow any with a lone `*`",
-            );
-        }
-        match Authority::parse(value.as_bytes()) {
-            Some(authority) if !authority.host.ends_with('.') => {}
-            _ => {
-                return refuse(
-                    "a host is a name without trailing dot or an address, and perhaps a port",
-                    "write it like `mcp.example`, `mcp.example:8443` or `[::1]:8080`, without a \
-                     scheme or path",
-                );
-            }
-        }
-        self.entries.push(value.to_owned());
-        Ok(())
+        self.0.allow(value, &HOST_ENTRIES)
     }
 
     /// Judges the authority of a request. A request without one names no host that was allowed, and
     /// is refused unless any is.
     #[must_use]
     pub fn judge(&self, authority: Option<&Authority<'_>>) -> Verdict {
-        if self.any || authority.is_some_and(|authority| self.allows(authority)) {
+        if self.0.any || authority.is_some_and(|authority| self.allows(authority)) {
             Verdict::Allowed
         } else {
             Verdict::Refused
@@ -219,22 +159,22 @@ impl HostPolicy {
     /// Whether it lets in any name beyond those of this machine's loopback addresses.
     #[must_use]
     pub fn reaches_beyond_loopback(&self) -> bool {
-        self.any || !self.entries.is_empty()
+        self.0.any || !self.0.entries.is_empty()
     }
 
     /// A host that it lets in, as a request would name it.
     #[must_use]
     pub fn sample(&self) -> Option<&str> {
-        if self.any || self.loopback {
+        if self.0.any || self.0.loopback {
             return Some("localhost");
         }
-        self.entries.first().map(String::as_str)
+        self.0.entries.first().map(String::as_str)
     }
 
     fn allows(&self, authority: &Authority<'_>) -> bool {
         let host = authority.comparable();
-        (self.loopback && host.is_loopback())
-            || self.entries.iter().filter_map(|entry| Authority::parse(entry.as_bytes())).any(
+        (self.0.loopback && host.is_loopback())
+            || self.0.entries.iter().filter_map(|entry| Authority::parse(entry.as_bytes())).any(
                 |entry| {
                     entry.comparable() == host
                         && (entry.port.is_none() || entry.port == authority.port)
@@ -245,27 +185,81 @@ impl HostPolicy {
 
 impl fmt::Display for OriginPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe(f, self.any, self.loopback, &self.entries)
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Display for HostPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe(f, self.any, self.loopback, &self.entries)
+        self.0.fmt(f)
     }
 }
 
-/// What a policy lets in, as it would be configured.
-fn describe(
-    f: &mut fmt::Formatter<'_>,
+/// What a policy lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AllowList {
+    entries: Vec<String>,
     any: bool,
     loopback: bool,
-    entries: &[String],
-) -> fmt::Result {
-    let words = [(any, "*"), (loopback, "loopback")];
-    let words = words.into_iter().filter_map(|(holds, word)| holds.then_some(word));
-    let words: Vec<&str> = words.chain(entries.iter().map(String::as_str)).collect();
-    f.write_str(if words.is_empty() { "none".to_owned() } else { words.join(" ") }.as_str())
+}
+
+/// What the entries of a policy look like, and what is said of those that do not.
+struct EntryRules {
+    is_entry: fn(&str) -> bool,
+    rule: &'static str,
+    fix: &'static str,
+    wildcard_rule: &'static str,
+    wildcard_fix: &'static str,
+}
+
+const ORIGIN_ENTRIES: EntryRules = EntryRules {
+    is_entry: |value| Origin::parse(value.as_bytes()).is_some(),
+    rule: "an origin is a scheme, a host without trailing dot, and perhaps a port",
+    fix: "write it like `https://app.example` or `http://localhost:3000`, without a path",
+    wildcard_rule: "an origin is matched whole, without wildcards",
+    wildcard_fix: "list each origin, or allow any with a lone `*`",
+};
+
+const HOST_ENTRIES: EntryRules = EntryRules {
+    is_entry: |value| {
+        Authority::parse(value.as_bytes()).is_some_and(|found| !found.host.ends_with('.'))
+    },
+    rule: "a host is a name without trailing dot or an address, and perhaps a port",
+    fix: "write it like `mcp.example`, `mcp.example:8443` or `[::1]:8080`, without a scheme or path",
+    wildcard_rule: "a host is matched whole, without wildcards",
+    wildcard_fix: "list each host, or allow any with a lone `*`",
+};
+
+impl Default for AllowList {
+    fn default() -> Self {
+        Self { loopback: true, ..Self::closed() }
+    }
+}
+
+impl AllowList {
+    const fn closed() -> Self {
+        Self { entries: Vec::new(), any: false, loopback: false }
+    }
+
+    fn allow(&mut self, value: &str, rules: &EntryRules) -> Result<(), PolicyError> {
+        let refuse = |rule, fix| Err(PolicyError { value: value.to_owned(), rule, fix });
+        match value {
+            "*" => self.any = true,
+            _ if value.contains('*') => return refuse(rules.wildcard_rule, rules.wildcard_fix),
+            _ if !(rules.is_entry)(value) => return refuse(rules.rule, rules.fix),
+            _ => self.entries.push(value.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [(self.any, "*"), (self.loopback, "loopback")];
+        let words = words.into_iter().filter_map(|(holds, word)| holds.then_some(word));
+        let words: Vec<&str> = words.chain(self.entries.iter().map(String::as_str)).collect();
+        if words.is_empty() { f.write_str("none") } else { f.write_str(&words.join(" ")) }
+    }
 }
 
 /// A value of a policy that is not one.

@@ -6,12 +6,15 @@
 //! Spec: MCP 2026-07-28 streamable HTTP, "Standard Request Headers" and "Custom Headers from Tool
 //! Parameters" with the `=?base64?…?=` form. Values are compared as code points, without folding.
 
+mod annotation;
+
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value as Json;
 
+use self::annotation::{ENCODED_PREFIX, ENCODED_SUFFIX};
+pub use self::annotation::{MirrorError, MirroredParam, encode_value, mirrored_params};
 use super::error;
 use super::method::Method;
 use crate::jsonrpc::error::RpcError;
@@ -37,46 +40,6 @@ pub trait MirroredFields {
 /// A field that must come once came more often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RepeatedField;
-
-/// A tool's parameter that its caller repeats in a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MirroredParam {
-    /// The whole name of the field: `Mcp-Param-` and the suffix.
-    pub field: String,
-    /// The way to the parameter through the arguments.
-    pub path: Vec<String>,
-}
-
-/// A broken `x-mcp-header` annotation in an input schema.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MirrorError {
-    /// The annotation is no HTTP token.
-    #[error(
-        "x-mcp-header of `{path}` must be a non-empty HTTP token (letters, digits, !#$%&'*+-.^_`|~)"
-    )]
-    NoToken {
-        /// The property.
-        path: String,
-    },
-    /// Two properties share a header.
-    #[error("x-mcp-header {field:?} is used twice; names must differ in more than case")]
-    Twice {
-        /// The header.
-        field: String,
-    },
-    /// The property's type cannot be mirrored.
-    #[error("x-mcp-header of `{path}` needs a property of type string, integer or boolean")]
-    Kind {
-        /// The property.
-        path: String,
-    },
-    /// The annotation stands where `properties` alone do not lead.
-    #[error("x-mcp-header at `{place}` is not reached through `properties` alone")]
-    Unreachable {
-        /// Where in the schema.
-        place: String,
-    },
-}
 
 /// Refuses requests in which a mirrored field came twice with different values.
 ///
@@ -172,7 +135,8 @@ fn same(name: &str, field: Option<&[u8]>, body: &str) -> Result<(), RpcError> {
 /// A field's value as text: plain visible ASCII, or UTF-8 in the Base64 form. `None` if malformed.
 fn decode(field: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(field).ok()?;
-    let Some(encoded) = text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="))
+    let Some(encoded) =
+        text.strip_prefix(ENCODED_PREFIX).and_then(|rest| rest.strip_suffix(ENCODED_SUFFIX))
     else {
         let plain = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
         return plain.then_some(Cow::Borrowed(text));
@@ -200,86 +164,6 @@ fn float(text: &str) -> Option<String> {
     const EXACT: f64 = 9_007_199_254_740_991.0;
     let value: f64 = text.parse().ok()?;
     (value.fract() == 0.0 && value.abs() <= EXACT).then(|| format!("{value:.0}"))
-}
-
-/// Finds the `x-mcp-header` annotations of an input schema.
-///
-/// # Errors
-/// The first annotation that breaks a rule; such a tool must not be offered.
-pub fn mirrored_params(schema: &Json) -> Result<Vec<MirroredParam>, MirrorError> {
-    let mut found = Vec::new();
-    collect(schema, &mut Vec::new(), &mut found)?;
-    for (index, param) in found.iter().enumerate() {
-        let twice = |other: &MirroredParam| other.field.eq_ignore_ascii_case(&param.field);
-        if found[..index].iter().any(twice) {
-            return Err(MirrorError::Twice { field: param.field.clone() });
-        }
-    }
-    Ok(found)
-}
-
-fn collect(
-    schema: &Json,
-    path: &mut Vec<String>,
-    found: &mut Vec<MirroredParam>,
-) -> Result<(), MirrorError> {
-    let Some(members) = schema.as_object() else { return Ok(()) };
-    if let Some(annotation) = members.get("x-mcp-header") {
-        found.push(annotated(annotation, members, path)?);
-    }
-    for (keyword, value) in members {
-        match (keyword.as_str(), value) {
-            ("properties", Json::Object(properties)) => {
-                for (name, property) in properties {
-                    path.push(name.clone());
-                    collect(property, path, found)?;
-                    path.pop();
-                }
-            }
-            // Data, not schemas: an annotation's name in them means nothing.
-            ("const" | "default" | "enum" | "examples", _) => {}
-            _ if holds_annotation(value) => {
-                let place = path.iter().map(String::as_str).chain([keyword.as_str()]);
-                let place = place.collect::<Vec<_>>().join(".");
-                return Err(MirrorError::Unreachable { place });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn annotated(
-    annotation: &Json,
-    property: &serde_json::Map<String, Json>,
-    path: &[String],
-) -> Result<MirroredParam, MirrorError> {
-    let shown = || path.join(".");
-    if path.is_empty() {
-        return Err(MirrorError::Unreachable { place: "the root".to_owned() });
-    }
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let Some(suffix) = annotation.as_str().filter(|s| !s.is_empty() && s.bytes().all(is_token))
-    else {
-        return Err(MirrorError::NoToken { path: shown() });
-    };
-    if !matches!(
-        property.get("type").and_then(Json::as_str),
-        Some("string" | "integer" | "boolean")
-    ) {
-        return Err(MirrorError::Kind { path: shown() });
-    }
-    Ok(MirroredParam { field: format!("Mcp-Param-{suffix}"), path: path.to_vec() })
-}
-
-fn holds_annotation(value: &Json) -> bool {
-    match value {
-        Json::Object(members) => {
-            members.contains_key("x-mcp-header") || members.values().any(holds_annotation)
-        }
-        Json::Array(elements) => elements.iter().any(holds_annotation),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

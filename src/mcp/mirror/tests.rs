@@ -119,8 +119,34 @@ fn annotations_are_found_through_properties_and_refused_elsewhere() {
     }
     let number = json!({"properties": {"a": {"type": "number", "x-mcp-header": "X"}}});
     assert_eq!(mirrored_params(&number), Err(MirrorError::Kind { path: "a".into() }));
+    let optional = json!({"properties": {"a": {"type": ["integer", "null"], "x-mcp-header": "X"},
+        "x-mcp-header": {"type": "string"}}});
+    assert_eq!(mirrored_params(&optional).map(|found| found.len()), Ok(1));
+    let untyped = json!({"properties": {"a": {"x-mcp-header": "X"}}});
+    assert_eq!(mirrored_params(&untyped), Err(MirrorError::Kind { path: "a".into() }));
     let items = json!({"properties": {"a": {"type": "array", "items": string("X")}}});
     assert_eq!(mirrored_params(&items), Err(MirrorError::Unreachable { place: "a.items".into() }));
     let data = json!({"properties": {"a": {"default": {"x-mcp-header": "X"}}}});
     assert_eq!(mirrored_params(&data), Ok(vec![]));
+}
+
+#[test]
+fn values_are_encoded_where_a_field_cannot_hold_them() {
+    let table = [
+        ("eu-1", "eu-1"),
+        ("a b", "a b"),
+        ("a\tb", "a\tb"),
+        ("", ""),
+        (" a", "=?base64?IGE=?="),
+        ("a ", "=?base64?YSA=?="),
+        ("Käse", "=?base64?S8Okc2U=?="),
+        ("a\r\nb", "=?base64?YQ0KYg==?="),
+        ("\u{7f}", "=?base64?fw==?="),
+        ("=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?="),
+        ("=?base64?YQ==", "=?base64?YQ=="),
+        ("=?BASE64?YQ==?=", "=?BASE64?YQ==?="),
+    ];
+    for (text, expected) in table {
+        assert_eq!(encode_value(text), expected, "{text:?}");
+    }
 }
