@@ -225,7 +225,8 @@ const HOST_ENTRIES: EntryRules = EntryRules {
         Authority::parse(value.as_bytes()).is_some_and(|found| !found.host.ends_with('.'))
     },
     rule: "a host is a name without trailing dot or an address, and perhaps a port",
-    fix: "write it like `mcp.example`, `mcp.example:8443` or `[::1]:8080`, without a scheme or path",
+    fix: "write it like `mcp.example`, `mcp.example:8443` or `[::1]:8080`, without a scheme or \
+          path",
     wildcard_rule: "a host is matched whole, without wildcards",
     wildcard_fix: "list each host, or allow any with a lone `*`",
 };
