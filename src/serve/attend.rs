@@ -81,24 +81,46 @@ struct Attendance {
 
 impl Exchange<'_> {
     /// Runs a call to its end and writes its answer. Returns what becomes of the connection.
-    pub(super) async fn attend<T: Transport>(
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+    pub(super) fn attend<T: Transport>(
         &mut self,
         transport: &T,
         mut running: RunningCall,
         mut plan: ReplyPlan,
-    ) -> Result<Persistence, CloseReason> {
-        let shard = self.shard;
-        let first = poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
-        let answered = match first {
-            Poll::Ready(finished) if running.call.frames().is_empty() => {
-                Ok(self.document(&running, finished, &plan))
-            }
-            first => self.attend_slowly(transport, &mut running, &mut plan, first).await,
+    ) -> impl Future<Output = Result<Persistence, CloseReason>> {
+        async move {
+            let shard = self.shard;
+            let first =
+                poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
+            let answered = match first {
+                Poll::Ready(finished) => Ok(self.conclude(&running, finished, &plan, None)),
+                Poll::Pending => self.attend_slowly(transport, &mut running, &mut plan).await,
+            };
+            let dropped = &shard.counters().dropped_frames;
+            dropped.set(dropped.get() + running.call.frames().dropped_count());
+            shard.controller.end(running);
+            answered
+        }
+    }
+
+    /// Writes the answer of a call that ended: the rest of a stream if one was opened or is needed,
+    /// and one document otherwise.
+    fn conclude(
+        &mut self,
+        running: &RunningCall,
+        finished: Finished,
+        plan: &ReplyPlan,
+        mut opened: Option<Opened>,
+    ) -> Persistence {
+        if !running.call.frames().is_empty() {
+            self.open_stream(plan, &mut opened);
+        }
+        let Some(Opened { coding, format }) = opened else {
+            return self.document(running, finished, plan);
         };
-        let dropped = &shard.counters().dropped_frames;
-        dropped.set(dropped.get() + running.call.frames().dropped_count());
-        shard.controller.end(running);
-        answered
+        self.last_part(running, finished, coding, format);
+        coding.end(&mut self.output);
+        reply::persistence_after(coding, plan)
     }
 
     /// Writes the answer of a call as one document, or as the client would have it.
@@ -123,7 +145,6 @@ impl Exchange<'_> {
         transport: &T,
         running: &mut RunningCall,
         plan: &mut ReplyPlan,
-        first: Poll<Finished>,
     ) -> Result<Persistence, CloseReason> {
         let now = self.shard.now();
         let mut at = Attendance {
@@ -132,10 +153,7 @@ impl Exchange<'_> {
             call_deadline: now.after(self.shard.limits().call_timeout),
             last_sent: now,
         };
-        let finished = match first {
-            Poll::Ready(finished) => finished,
-            Poll::Pending => self.watch(transport, running, plan, &mut at).await?,
-        };
+        let finished = self.watch(transport, running, plan, &mut at).await?;
         if at.peer == Peer::Gone {
             return Err(CloseReason::PeerGone);
         }
@@ -145,15 +163,7 @@ impl Exchange<'_> {
         if at.opened.is_none() && self.shard.phase() != Phase::Serving {
             plan.manner.persistence = Persistence::Close;
         }
-        if !running.call.frames().is_empty() {
-            self.open_stream(plan, &mut at);
-        }
-        let Some(Opened { coding, format }) = at.opened else {
-            return Ok(self.document(running, finished, plan));
-        };
-        self.last_part(running, finished, coding, format);
-        coding.end(&mut self.output);
-        Ok(reply::persistence_after(coding, plan))
+        Ok(self.conclude(running, finished, plan, at.opened))
     }
 
     /// Waits for the end of the call, sending what it says meanwhile. An error ends the connection,
@@ -211,7 +221,7 @@ impl Exchange<'_> {
             return Ok(());
         }
         if !running.call.frames().is_empty() {
-            self.open_stream(plan, at);
+            self.open_stream(plan, &mut at.opened);
             self.send_frames(transport, running, at)?;
         }
         if !self.output.is_empty() {
@@ -293,7 +303,7 @@ impl Exchange<'_> {
             at.peer = Peer::Ended { probe_at: now.after(pause), pause };
         }
         if keep_alive_at(self.shard, at, plan).is_some_and(|moment| moment.passed(now)) {
-            self.open_stream(plan, at);
+            self.open_stream(plan, &mut at.opened);
             if let Some(Opened { coding, format: Some(format) }) = at.opened {
                 coding.part(&mut self.output, |out| frames::keep_alive(out, format));
             }
@@ -324,19 +334,19 @@ impl Exchange<'_> {
     /// Sends the head of the answer ahead: of a stream if the client takes one, of a document
     /// otherwise.
     fn open_ahead(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
-        self.open_stream(plan, at);
+        self.open_stream(plan, &mut at.opened);
         if at.opened.is_none() {
             let coding = reply::open_document(&mut self.output, plan);
             at.opened = Some(Opened { coding, format: None });
         }
     }
 
-    fn open_stream(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
-        if at.opened.is_none()
+    fn open_stream(&mut self, plan: &ReplyPlan, opened: &mut Option<Opened>) {
+        if opened.is_none()
             && let Some(format) = plan.acceptance.prefers_stream()
         {
             let coding = reply::open_stream(&mut self.output, plan, format);
-            at.opened = Some(Opened { coding, format: Some(format) });
+            *opened = Some(Opened { coding, format: Some(format) });
         }
     }
 

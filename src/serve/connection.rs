@@ -132,9 +132,12 @@ impl<R: Future<Output = io::Result<()>>> Future for Wait<'_, R> {
 }
 
 /// Reads what the peer sent and answers it, until nothing is left to read.
-pub async fn converse<T: Transport>(transport: T, shard: Rc<Shard>) -> (T, Turn) {
-    let mut exchange = Exchange::open(&shard);
-    let turn = exchange.run(&transport).await;
-    exchange.close();
-    (transport, turn)
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+pub fn converse<T: Transport>(transport: T, shard: Rc<Shard>) -> impl Future<Output = (T, Turn)> {
+    async move {
+        let mut exchange = Exchange::open(&shard);
+        let turn = exchange.run(&transport).await;
+        exchange.close();
+        (transport, turn)
+    }
 }
