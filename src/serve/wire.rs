@@ -3,16 +3,16 @@
 //! Spec: RFC 9112 §9.6 (closing so that the last answer arrives). Limits: `send_stall_timeout`,
 //! `linger_timeout`, `linger_bytes_max`.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io::{ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use super::connection::CloseReason;
 use super::shard::Shard;
 use super::transport::Transport;
 use crate::base::time::Deadline;
-use crate::base::timers::Elapsed;
+use crate::base::timers::{Elapsed, Sleep};
 
 /// What a receive found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,27 +122,39 @@ async fn writable<T: Transport>(
 
 /// Waits for the peer until `deadline`, or as long as there still is when all is cancelled
 /// meanwhile.
-async fn in_time<F: Future>(
-    shard: &Shard,
-    deadline: Deadline,
-    future: F,
-) -> Result<F::Output, Elapsed> {
-    let mut future = std::pin::pin!(future);
-    let timers = shard.clock().timers();
-    let mut until = shard.patience(deadline);
-    let mut sleep = timers.sleep_until(until);
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
+fn in_time<F: Future>(shard: &Shard, deadline: Deadline, future: F) -> InTime<'_, F> {
+    let until = shard.patience(deadline);
+    let sleep = shard.clock().timers().sleep_until(until);
+    InTime { future, sleep, until, deadline, shard }
+}
+
+pin_project_lite::pin_project! {
+    /// Written out, since as an `async fn` it would hold the future twice.
+    struct InTime<'s, F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+        until: Deadline,
+        deadline: Deadline,
+        shard: &'s Shard,
+    }
+}
+
+impl<F: Future> Future for InTime<'_, F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(context) {
             return Poll::Ready(Ok(output));
         }
-        let patience = shard.patience(deadline);
-        if patience != until {
-            until = patience;
-            sleep = timers.sleep_until(until);
+        let patience = this.shard.patience(*this.deadline);
+        if patience != *this.until {
+            *this.until = patience;
+            *this.sleep = this.shard.clock().timers().sleep_until(patience);
         }
-        Pin::new(&mut sleep).poll(context).map(|()| Err(Elapsed))
-    })
-    .await
+        Pin::new(this.sleep).poll(context).map(|()| Err(Elapsed))
+    }
 }
 
 /// Ends our side and hears the peer out for a while: bytes that arrive at a closed socket make the
