@@ -294,7 +294,7 @@ mod tests {
             let (working_bytes, waiting_bytes) = (size_of_val(&working), size_of_val(&waiting));
             println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
             assert!(waiting_bytes <= 224, "{waiting_bytes}");
-            assert!(working_bytes <= 1520, "{working_bytes}");
+            assert!(working_bytes <= 1272, "{working_bytes}");
         })
         .unwrap();
     }

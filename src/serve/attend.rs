@@ -157,8 +157,6 @@ impl Exchange<'_> {
         if at.peer == Peer::Gone {
             return Err(CloseReason::PeerGone);
         }
-        // The world may have moved on since the request was read.
-        plan.manner.date = self.shard.date();
         // A head that is sent has told already whether the next request is answered.
         if at.opened.is_none() && self.shard.phase() != Phase::Serving {
             plan.manner.persistence = Persistence::Close;
@@ -336,7 +334,7 @@ impl Exchange<'_> {
     fn open_ahead(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
         self.open_stream(plan, &mut at.opened);
         if at.opened.is_none() {
-            let coding = reply::open_document(&mut self.output, plan);
+            let coding = reply::open_document(&mut self.output, plan, self.shard);
             at.opened = Some(Opened { coding, format: None });
         }
     }
@@ -345,7 +343,7 @@ impl Exchange<'_> {
         if opened.is_none()
             && let Some(format) = plan.acceptance.prefers_stream()
         {
-            let coding = reply::open_stream(&mut self.output, plan, format);
+            let coding = reply::open_stream(&mut self.output, plan, self.shard, format);
             *opened = Some(Opened { coding, format: Some(format) });
         }
     }

@@ -51,8 +51,18 @@ pub(super) struct Exchange<'s> {
 enum Reading {
     /// A head, whose first byte came at this moment, if it did.
     Head { since: Option<Now> },
-    /// The body of the head at the start of `input`.
-    Body { head_bytes: usize, decoder: BodyDecoder, since: Now },
+    /// The body of the head at the start of `input`. In a box: few requests come in pieces.
+    Body(Box<BodyReading>),
+}
+
+/// A body of which something is missing.
+#[derive(Debug)]
+struct BodyReading {
+    /// How many bytes the head takes that it belongs to.
+    head_bytes: usize,
+    decoder: BodyDecoder,
+    /// When it began.
+    since: Now,
 }
 
 /// What a look at the input came to.
@@ -206,7 +216,8 @@ impl<'s> Exchange<'s> {
             Reading::Head { since } => {
                 since.unwrap_or_else(|| self.shard.now()).after(limits.head_timeout)
             }
-            Reading::Body { head_bytes, since, .. } => {
+            Reading::Body(ref body) => {
+                let BodyReading { head_bytes, since, .. } = **body;
                 let received_bytes = (self.input.len().saturating_sub(head_bytes)) as u64;
                 let pace = limits.body_bytes_per_second_min.max(1);
                 let earned = Duration::from_millis(received_bytes.saturating_mul(1000) / pace);
@@ -219,7 +230,7 @@ impl<'s> Exchange<'s> {
     fn step(&mut self) -> Step {
         match &mut self.reading {
             Reading::Head { .. } => self.read_request(),
-            Reading::Body { decoder, .. } => match decoder.advance(&mut self.input) {
+            Reading::Body(body) => match body.decoder.advance(&mut self.input) {
                 Ok(Progress::Incomplete) => Step::Starved,
                 Ok(Progress::Complete { body, next_start }) => self.read_body(body, next_start),
                 Err(error) => self.refuse_body(error),
@@ -279,7 +290,7 @@ impl<'s> Exchange<'s> {
                     self.output.extend_from_slice(CONTINUE);
                 }
                 let since = self.shard.now();
-                self.reading = Reading::Body { head_bytes, decoder, since };
+                self.reading = Reading::Body(Box::new(BodyReading { head_bytes, decoder, since }));
                 self.step() // Chunks may all be there already.
             }
             Err(error) => self.refuse_body(error),
@@ -318,8 +329,7 @@ impl<'s> Exchange<'s> {
         count(&self.shard.counters().refusals);
         self.used = self.input.len();
         let line = format!("{reason}\n");
-        let manner = Manner::last(self.shard.date());
-        reply::text(&mut self.output, status, &line, &manner, true);
+        reply::text(&mut self.output, self.shard, status, &line, &Manner::last(), true);
         CloseReason::Answered
     }
 }
@@ -348,13 +358,13 @@ fn answer(
         Route::Message(acceptance) => acceptance,
         Route::Probe { status, text } => {
             let with_body = head.method != Method::Head;
-            reply::text(out, status, text, &manner, with_body);
+            reply::text(out, shard, status, text, &manner, with_body);
             return Step::Answered(persistence);
         }
         Route::Options => {
             let mut answer = HeadWriter::new(out, 204);
             answer.field("Allow", route::ENDPOINT_METHODS.as_bytes());
-            answer.lines(|out| manner.date.write(out));
+            answer.lines(|out| shard.date().write(out));
             if let Some(grant) = shard.settings.origins.cors(head.origin) {
                 let requested = head.access_control_request_headers;
                 answer.lines(|out| grant.write_preflight(requested, out));
@@ -370,7 +380,7 @@ fn answer(
         Reaction::Answered { status } => Step::Answered(draft.close(out, &plan, shard, status)),
         Reaction::Accepted => {
             draft.discard(out);
-            reply::accepted(out, &plan);
+            reply::accepted(out, &plan, shard);
             Step::Answered(persistence)
         }
         Reaction::Calls(running) => {
@@ -398,14 +408,14 @@ fn refuse(
     if refusal.status == 403 {
         manner.cors.clear();
     }
-    reply::refusal(out, refusal, &manner, head.method != Method::Head);
+    reply::refusal(out, shard, refusal, &manner, head.method != Method::Head);
     manner.persistence
 }
 
 /// How a request's answer is written, whatever it says.
 fn manner(shard: &Shard, head: &RequestHead<'_>) -> Manner {
     let persistence = persistence(shard, head);
-    Manner { version: head.version, persistence, date: shard.date(), cors: cors(shard, head) }
+    Manner { version: head.version, persistence, cors: cors(shard, head) }
 }
 
 /// What becomes of the connection: what the client wishes, unless the server is about to end.

@@ -5,7 +5,6 @@
 //! turns out otherwise is taken apart and written anew, which is rare.
 //! Spec: RFC 9112 §6, MCP 2025-11-25 transports "Sending Messages to the Server".
 
-use super::date::DateLine;
 use super::route::Refusal;
 use super::shard::Shard;
 use crate::handler::frames::frame;
@@ -20,20 +19,19 @@ use crate::mcp::error;
 pub(super) struct Manner {
     pub(super) version: Version,
     pub(super) persistence: Persistence,
-    pub(super) date: DateLine,
     /// The lines that let a web page read the answer; empty for everybody else.
     pub(super) cors: Vec<u8>,
 }
 
 impl Manner {
     /// For the last answer on a connection whose next bytes nobody can make sense of.
-    pub(super) fn last(date: DateLine) -> Self {
+    pub(super) fn last() -> Self {
         let (version, persistence) = (Version::Http11, Persistence::Close);
-        Self { version, persistence, date, cors: Vec::new() }
+        Self { version, persistence, cors: Vec::new() }
     }
 
-    pub(super) fn write_lines(&self, out: &mut Vec<u8>) {
-        self.date.write(out);
+    pub(super) fn write_lines(&self, out: &mut Vec<u8>, shard: &Shard) {
+        shard.date().write(out);
         out.extend_from_slice(&self.cors);
     }
 }
@@ -57,7 +55,7 @@ impl Draft {
     pub(super) fn open(out: &mut Vec<u8>, plan: &ReplyPlan, shard: &Shard) -> Self {
         let head_start = out.len();
         let mut head = HeadWriter::json(out);
-        head.lines(|out| plan.manner.write_lines(out));
+        head.lines(|out| plan.manner.write_lines(out, shard));
         Self {
             head_start,
             slot: head.finish_length_later(
@@ -85,7 +83,7 @@ impl Draft {
         // An error's status tells more than its media type, so errors are JSON for everybody.
         match plan.acceptance.prefers_stream() {
             Some(format) if status == 200 => {
-                let coding = open_stream(out, plan, format);
+                let coding = open_stream(out, plan, shard, format);
                 coding.part(out, |out| frame(out, format, |out| out.extend_from_slice(&body)));
                 coding.end(out);
                 persistence_after(coding, plan)
@@ -93,7 +91,7 @@ impl Draft {
             _ => {
                 let mut head = HeadWriter::new(out, status);
                 head.field("Content-Type", b"application/json");
-                head.lines(|out| plan.manner.write_lines(out));
+                head.lines(|out| plan.manner.write_lines(out, shard));
                 head.finish_length(body.len() as u64, plan.manner.version, plan.manner.persistence);
                 out.extend_from_slice(&body);
                 plan.manner.persistence
@@ -108,9 +106,9 @@ impl Draft {
 }
 
 /// Writes the answer to a notification: taken, and that is all.
-pub(super) fn accepted(out: &mut Vec<u8>, plan: &ReplyPlan) {
+pub(super) fn accepted(out: &mut Vec<u8>, plan: &ReplyPlan, shard: &Shard) {
     let mut head = HeadWriter::new(out, 202);
-    head.lines(|out| plan.manner.write_lines(out));
+    head.lines(|out| plan.manner.write_lines(out, shard));
     head.finish_length(0, plan.manner.version, plan.manner.persistence);
 }
 
@@ -118,20 +116,21 @@ pub(super) fn accepted(out: &mut Vec<u8>, plan: &ReplyPlan) {
 pub(super) fn open_stream(
     out: &mut Vec<u8>,
     plan: &ReplyPlan,
+    shard: &Shard,
     format: StreamFormat,
 ) -> StreamCoding {
     let mut head = match format {
         StreamFormat::Sse => HeadWriter::event_stream(out),
         StreamFormat::Ndjson => HeadWriter::ndjson(out),
     };
-    head.lines(|out| plan.manner.write_lines(out));
+    head.lines(|out| plan.manner.write_lines(out, shard));
     head.finish_stream(plan.manner.version, plan.manner.persistence)
 }
 
 /// Writes the head of a document whose length is not known yet, because its body is not.
-pub(super) fn open_document(out: &mut Vec<u8>, plan: &ReplyPlan) -> StreamCoding {
+pub(super) fn open_document(out: &mut Vec<u8>, plan: &ReplyPlan, shard: &Shard) -> StreamCoding {
     let mut head = HeadWriter::json(out);
-    head.lines(|out| plan.manner.write_lines(out));
+    head.lines(|out| plan.manner.write_lines(out, shard));
     head.finish_stream(plan.manner.version, plan.manner.persistence)
 }
 
@@ -144,7 +143,13 @@ pub(super) fn persistence_after(coding: StreamCoding, plan: &ReplyPlan) -> Persi
 }
 
 /// Writes a refusal: as a JSON-RPC error from the endpoint, as a line of text from anywhere else.
-pub(super) fn refusal(out: &mut Vec<u8>, refusal: Refusal, manner: &Manner, with_body: bool) {
+pub(super) fn refusal(
+    out: &mut Vec<u8>,
+    shard: &Shard,
+    refusal: Refusal,
+    manner: &Manner,
+    with_body: bool,
+) {
     let (content_type, body) = if refusal.by_endpoint {
         let mut body = Vec::new();
         encode::error(&mut body, None, &error::invalid_request(refusal.reason));
@@ -157,7 +162,7 @@ pub(super) fn refusal(out: &mut Vec<u8>, refusal: Refusal, manner: &Manner, with
     if let Some(allow) = refusal.allow {
         head.field("Allow", allow.as_bytes());
     }
-    head.lines(|out| manner.write_lines(out));
+    head.lines(|out| manner.write_lines(out, shard));
     head.finish_length(body.len() as u64, manner.version, manner.persistence);
     if with_body {
         out.extend_from_slice(&body);
@@ -165,11 +170,18 @@ pub(super) fn refusal(out: &mut Vec<u8>, refusal: Refusal, manner: &Manner, with
 }
 
 /// Writes a line of text.
-pub(super) fn text(out: &mut Vec<u8>, status: u16, text: &str, manner: &Manner, with_body: bool) {
+pub(super) fn text(
+    out: &mut Vec<u8>,
+    shard: &Shard,
+    status: u16,
+    text: &str,
+    manner: &Manner,
+    with_body: bool,
+) {
     let mut head = HeadWriter::new(out, status);
     head.field("Content-Type", b"text/plain; charset=utf-8");
     head.field("Cache-Control", b"no-store");
-    head.lines(|out| manner.write_lines(out));
+    head.lines(|out| manner.write_lines(out, shard));
     head.finish_length(text.len() as u64, manner.version, manner.persistence);
     if with_body {
         out.extend_from_slice(text.as_bytes());
