@@ -3,6 +3,7 @@
 //! An answer that came whole must be the right one, always. Whether it had to come depends on what
 //! the client did: one that was cut off, or that let the server wait too long, may miss some.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use ringlane::base::time::{Deadline, Now};
@@ -13,6 +14,7 @@ use crate::answers::Answer;
 use crate::faults::{CutKind, Plan};
 use crate::model::{Ask, CallFacts, Closing, Formats, Payload, Progress, Wanted};
 use crate::net::{Ended, Link, Log};
+use crate::schema;
 use crate::tools::{End, Entry};
 
 /// The longest pause of a client that never fails an exchange.
@@ -95,6 +97,7 @@ impl Judge<'_> {
             Wanted::Error { id, code, status } => {
                 let message: Value =
                     serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
+                check_schema(ask, std::slice::from_ref(&message))?;
                 let told = (&message["id"], message["error"]["code"].as_i64(), answer.status);
                 if told == (id, Some(*code), *status) {
                     Ok(())
@@ -107,6 +110,7 @@ impl Judge<'_> {
                     return Err(format!("status {}", answer.status));
                 }
                 let mut messages = messages(answer, *formats)?;
+                check_schema(ask, &messages)?;
                 let response = messages.pop().ok_or("no message")?;
                 let is_stream = answer.content_type.as_deref() != Some("application/json");
                 check_progress(&messages, progress.filter(|_| is_stream))?;
@@ -299,6 +303,13 @@ impl Judge<'_> {
             faults.push("it was drained while the server served".to_owned());
         }
     }
+}
+
+/// Holds messages against the official schema of the revision that was spoken.
+fn check_schema(ask: &Ask, messages: &[Value]) -> Result<(), String> {
+    let Some(asked) = &ask.asked else { return Ok(()) };
+    let check = || messages.iter().for_each(|message| schema::check_message(asked, message));
+    catch_unwind(AssertUnwindSafe(check)).map_err(|_| "breaks its revision's schema".to_owned())
 }
 
 /// The messages of an answer in a format that the client takes.

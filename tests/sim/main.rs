@@ -13,6 +13,8 @@ mod faults;
 mod invariants;
 mod model;
 mod net;
+#[path = "../support/schema.rs"]
+mod schema;
 mod tools;
 
 use std::cell::Cell;

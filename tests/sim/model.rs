@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
+use ringlane::Revision;
 use ringlane::testing::random::Random;
 use serde_json::{Value, json};
+
+use crate::schema::Asked;
 
 /// One request and what must become of it.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub(crate) struct Ask {
     pub(crate) wanted: Wanted,
     pub(crate) closing: Closing,
     pub(crate) call: Option<CallFacts>,
+    /// What a JSON-RPC request asked; the messages of its answer are held against the schema.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// Whether the connection ends after the answer.
@@ -367,6 +372,7 @@ fn plain(bytes: Vec<u8>, statuses: &'static [u16], closing: Closing) -> Ask {
         wanted: Wanted::Status(statuses),
         closing,
         call: None,
+        asked: None,
     }
 }
 
@@ -389,7 +395,12 @@ fn request(
         }
     }
     let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-    post(random, manner, &fields, body.to_string().as_bytes(), wanted)
+    let asked = Revision::parse(manner.revision).map(|revision| Asked {
+        revision,
+        id: Some(id.to_string()),
+        method: method.to_owned(),
+    });
+    Ask { asked, ..post(random, manner, &fields, body.to_string().as_bytes(), wanted) }
 }
 
 fn post(random: &mut Random, manner: &Manner, fields: &str, body: &[u8], wanted: Wanted) -> Ask {
@@ -428,6 +439,7 @@ fn post(random: &mut Random, manner: &Manner, fields: &str, body: &[u8], wanted:
         wanted,
         closing: manner.closing(),
         call: None,
+        asked: None,
     }
 }
 

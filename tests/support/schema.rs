@@ -19,7 +19,7 @@ const SOURCES: [&str; 5] = [
 
 /// A definition of the schemas, under the name that the newest one gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Def {
+pub(crate) enum Def {
     Response,
     Error,
     Initialize,
@@ -38,7 +38,7 @@ const DEFS: usize = Def::UnsupportedVersion as usize + 1;
 
 impl Def {
     /// What the result of a method is.
-    pub fn of_result(method: &str, revision: Revision) -> Self {
+    pub(crate) fn of_result(method: &str, revision: Revision) -> Self {
         match (method, revision.era()) {
             ("initialize", Era::Legacy) => Self::Initialize,
             ("ping" | "logging/setLevel", Era::Legacy) => Self::Empty,
@@ -71,7 +71,7 @@ impl Def {
 }
 
 /// Holds a value against a definition of a revision's schema.
-pub fn check(revision: Revision, def: Def, value: &Value) {
+pub(crate) fn check(revision: Revision, def: Def, value: &Value) {
     let problems: Vec<_> = validator(revision, def)
         .iter_errors(value)
         .map(|error| format!("{} at {}", error, error.instance_path()))
@@ -94,16 +94,16 @@ fn validator(revision: Revision, def: Def) -> &'static Validator {
 
 /// What was asked, as far as it bears on the messages of the answer.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// The revision that the request spoke.
-    pub revision: Revision,
+    pub(crate) revision: Revision,
     /// The id, as JSON; `None` for notifications and for what is no message.
-    pub id: Option<String>,
-    pub method: String,
+    pub(crate) id: Option<String>,
+    pub(crate) method: String,
 }
 
 /// Holds one message of an answer against the schema and against what was asked.
-pub fn check_message(asked: &Asked, message: &Value) {
+pub(crate) fn check_message(asked: &Asked, message: &Value) {
     let revision = asked.revision;
     assert_eq!(message["jsonrpc"], "2.0");
     if let Some(method) = message.get("method") {
