@@ -195,7 +195,7 @@ fn describe_message(decoder: &mut Decoder, body: &[u8]) -> Result<(Vec<u8>, Stri
                 format!("request {id:?} {method:?} {fits:?}")
             }
             Ok(Message::Notification { method, .. }) => format!("notification {method:?}"),
-            Ok(Message::Response) => "response".to_owned(),
+            Ok(Message::Response { .. }) => "response".to_owned(),
             Ok(Message::Batch(batch)) => format!("batch of {}", batch.elements().count()),
             Err(InvalidMessage { reason, id }) => format!("{reason} {id:?}"),
         };

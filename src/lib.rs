@@ -42,6 +42,9 @@ pub mod mcp;
 #[doc(hidden)]
 pub mod client;
 #[doc(hidden)]
+pub mod session;
+
+#[doc(hidden)]
 pub mod handler;
 
 #[doc(hidden)]

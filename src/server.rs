@@ -1,6 +1,6 @@
 //! `Server`: what a Rust user of this crate sees. Put it together, then run it.
 //!
-//! Level 7: it joins the layers. A server is filled (`tool`, `add`), set up (`settings`), and then
+//! Level 8: it joins the layers. A server is filled (`tool`, `add`), set up (`settings`), and then
 //! run as a whole program (`main`), in the background of one (`start`), until told to stop
 //! (`serve`), or in memory for tests (`test_client`).
 

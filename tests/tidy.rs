@@ -29,11 +29,12 @@ const LEVELS: &[(&str, u8)] = &[
     ("jsonrpc", 1),
     ("mcp", 2),
     ("client", 3),
-    ("handler", 3),
-    ("controller", 4),
-    ("serve", 5),
-    ("rt", 6),
-    ("testing", 6), // A server in memory stands where the real one does, on the same floors.
+    ("session", 3),
+    ("handler", 4),
+    ("controller", 5),
+    ("serve", 6),
+    ("rt", 7),
+    ("testing", 7), // A server in memory stands where the real one does, on the same floors.
     ("cli", TOP),
     ("config", TOP),
     ("demo", TOP),
@@ -42,7 +43,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("main", TOP),
     ("server", TOP),
 ];
-const TOP: u8 = 7;
+const TOP: u8 = 8;
 
 /// Crates that are the machine. Only `rt/` names them.
 const MACHINE: &[&str] = &["monoio", "io_uring", "rustix", "core_affinity", "signal_hook", "libc"];

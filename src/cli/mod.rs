@@ -1,4 +1,4 @@
-//! Level 7: the command line, and the only place that prints.
+//! Level 8: the command line, and the only place that prints.
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
 //! settings), `program` (a server as a program), `serve`, `call` and `ls` (the commands), `remote`

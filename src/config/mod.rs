@@ -1,4 +1,4 @@
-//! Level 7: every setting of a server in one place, as checked values.
+//! Level 8: every setting of a server in one place, as checked values.
 //!
 //! Each layer owns the settings of its own kind and their defaults; here they stand together, and
 //! those that are bounds have a name, a unit and a line of explanation (`limits`), by which the

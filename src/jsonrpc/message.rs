@@ -27,9 +27,23 @@ pub enum Message<'a> {
         params: Option<View<'a>>,
     },
     /// Answers a request that the other side sent.
-    Response,
+    Response {
+        /// Whose answer it is; `None` when it cannot be told.
+        id: Option<Id<'a>>,
+        /// What came of it.
+        outcome: Answered<'a>,
+    },
     /// Several messages in an array.
     Batch(View<'a>),
+}
+
+/// What a response says.
+#[derive(Clone, Copy, Debug)]
+pub enum Answered<'a> {
+    /// It was done, with this result.
+    Result(View<'a>),
+    /// It was not; the error object as it came.
+    Error(View<'a>),
 }
 
 /// The id of a request.
@@ -99,7 +113,9 @@ struct Parts<'a> {
     id: Option<View<'a>>,
     method: Option<View<'a>>,
     params: Option<View<'a>>,
-    answers: bool,
+    outcome: Option<Answered<'a>>,
+    /// Whether there is a result and an error.
+    both: bool,
 }
 
 impl<'a> Parts<'a> {
@@ -109,9 +125,14 @@ impl<'a> Parts<'a> {
             "id" => self.id = Some(value),
             "method" => self.method = Some(value),
             "params" => self.params = Some(value),
-            "result" | "error" => self.answers = true,
+            "result" => self.answer(Answered::Result(value)),
+            "error" => self.answer(Answered::Error(value)),
             _ => {}
         }
+    }
+
+    fn answer(&mut self, outcome: Answered<'a>) {
+        self.both = self.outcome.replace(outcome).is_some();
     }
 
     fn into_message(self) -> Result<Message<'a>, InvalidMessage<'a>> {
@@ -120,11 +141,14 @@ impl<'a> Parts<'a> {
         if self.jsonrpc.and_then(View::as_str) != Some("2.0") {
             return invalid("jsonrpc must be \"2.0\"");
         }
-        let method = match (self.method, self.answers) {
-            (Some(_), true) => return invalid("a message has a method or a result, not both"),
-            (None, true) => return Ok(Message::Response),
-            (None, false) => return invalid("method is missing"),
-            (Some(method), false) => method,
+        let method = match (self.method, self.outcome) {
+            (Some(_), Some(_)) => return invalid("a message has a method or a result, not both"),
+            (None, Some(_)) if self.both => {
+                return invalid("a response has a result or an error, not both");
+            }
+            (None, Some(outcome)) => return Ok(Message::Response { id, outcome }),
+            (None, None) => return invalid("method is missing"),
+            (Some(method), None) => method,
         };
         let Some(method) = method.as_str() else {
             return invalid("method must be a string");
@@ -154,7 +178,10 @@ mod tests {
                 format!("{} {method} {}", String::from_utf8_lossy(&text), params.is_some())
             }
             Ok(Message::Notification { method, .. }) => format!("notification {method}"),
-            Ok(Message::Response) => "response".to_owned(),
+            Ok(Message::Response { id, outcome: Answered::Result(_) }) => {
+                format!("result of {id:?}")
+            }
+            Ok(Message::Response { id, outcome: Answered::Error(_) }) => format!("error of {id:?}"),
             Ok(Message::Batch(batch)) => format!("batch of {}", batch.elements().count()),
             Err(InvalidMessage { reason, id }) => format!("{reason} (id {})", id.is_some()),
         };
@@ -168,8 +195,12 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":"1","method":"m","params":{}}"#, r#"request "1" m true"#),
             (r#"{"\u006asonrpc":"2.0","id":0,"method":"m"}"#, "request 0 m false"),
             (r#"{"jsonrpc":"2.0","method":"m"}"#, "notification m"),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "response"),
-            (r#"{"jsonrpc":"2.0","id":1,"error":{}}"#, "response"),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "result of Some(Unsigned(1))"),
+            (r#"{"jsonrpc":"2.0","error":{}}"#, "error of None"),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+                "a response has a result or an error, not both (id true)",
+            ),
             ("[{},{}]", "batch of 2"),
             ("3", "a message is a JSON object (id false)"),
             (r#"{"id":1,"method":"m"}"#, "jsonrpc must be \"2.0\" (id true)"),

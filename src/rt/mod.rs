@@ -1,4 +1,4 @@
-//! Level 6: the only folder that knows the runtime, system calls, threads and clocks.
+//! Level 7: the only folder that knows the runtime, system calls, threads and clocks.
 //!
 //! Reading order: `server` (start, wait, drain), `settings`, `worker` (a thread and its seat),
 //! `acceptor` (connections come in), `gate` (and are counted), `socket` (what they are),

@@ -136,8 +136,7 @@ impl Exchange<'_> {
     }
 
     fn finish(&mut self, running: &RunningCall, finished: Finished) -> u16 {
-        let tool_index = running.tool_index();
-        self.shard.controller.finish(&running.call, tool_index, finished, &mut self.output)
+        self.shard.controller.finish(&running.call, running.subject, finished, &mut self.output)
     }
 
     async fn attend_slowly<T: Transport>(
@@ -362,7 +361,7 @@ impl Exchange<'_> {
             let respond = |out: &mut Vec<u8>| {
                 // The status went out with the head; the message tells the rest.
                 let _status =
-                    shard.controller.finish(&running.call, running.tool_index(), finished, out);
+                    shard.controller.finish(&running.call, running.subject, finished, out);
             };
             match format {
                 Some(format) => frames::frame(out, format, respond),

@@ -1,4 +1,4 @@
-//! Level 5: connections. From the first byte of a request to the last of its answer.
+//! Level 6: connections. From the first byte of a request to the last of its answer.
 //!
 //! Read `connection` first: it is the whole way in one page. Then `exchange` (one request after the
 //! other), `route` (who may ask what, and where), `attend` (a call that takes its time), `reply`

@@ -1,4 +1,4 @@
-//! Level 6, beside `rt`: a server in memory, for the tests of whoever embeds one and of
+//! Level 7, beside `rt`: a server in memory, for the tests of whoever embeds one and of
 //! this crate.
 //!
 //! Time is virtual, the network is a pair of buffers, and everything runs on the calling thread, so
