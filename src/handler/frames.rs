@@ -9,6 +9,7 @@
 
 use std::task::Waker;
 
+use crate::http::frame::frame;
 use crate::http::negotiate::StreamFormat;
 
 /// The frames of one call that are not sent yet.
@@ -82,37 +83,6 @@ impl Frames {
     pub fn dropped_count(&self) -> u64 {
         self.dropped_count
     }
-}
-
-/// Writes one message as a frame of a stream.
-pub fn frame(out: &mut Vec<u8>, format: StreamFormat, write: impl FnOnce(&mut Vec<u8>)) {
-    match format {
-        StreamFormat::Sse => {
-            out.extend_from_slice(b"data: ");
-            let start = out.len();
-            write(out);
-            debug_assert!(one_line(&out[start..]), "JSON without raw line ends");
-            out.extend_from_slice(b"\n\n");
-        }
-        StreamFormat::Ndjson => {
-            let start = out.len();
-            write(out);
-            debug_assert!(one_line(&out[start..]), "JSON without raw line ends");
-            out.push(b'\n');
-        }
-    }
-}
-
-/// Writes what keeps a silent stream alive and says nothing: a comment, or an empty line.
-pub fn keep_alive(out: &mut Vec<u8>, format: StreamFormat) {
-    match format {
-        StreamFormat::Sse => out.extend_from_slice(b":\n\n"),
-        StreamFormat::Ndjson => out.push(b'\n'),
-    }
-}
-
-fn one_line(bytes: &[u8]) -> bool {
-    memchr::memchr2(b'\n', b'\r', bytes).is_none()
 }
 
 #[cfg(test)]

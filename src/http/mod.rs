@@ -2,11 +2,12 @@
 //!
 //! Reading order: `field` (names and grammar), `authority` (host and port), `head` (what a request
 //! head says), `h1` (how HTTP/1.1 writes it), `negotiate` (`Accept`), `origin` (who may ask, CORS),
-//! `sse` and `ndjson` (what streamed bodies carry).
+//! `sse`, `ndjson` and `frame` (what streamed bodies carry).
 //! Invariant: where reads split the bytes never changes an answer.
 
 pub mod authority;
 pub mod field;
+pub mod frame;
 pub mod h1;
 pub mod head;
 pub mod ndjson;

@@ -84,6 +84,11 @@ pub struct Rules {
     pub result_type: bool,
     /// Whether a client that goes away cancels its call.
     pub cut_cancels: bool,
+    /// Whether a body may hold several messages in an array.
+    pub batches: bool,
+    /// Whether a stream begins with an event that says nothing but its id, and may be left by the
+    /// server and resumed by the client.
+    pub priming: bool,
     /// Whether an error's HTTP status follows its code, or is 200 for every answer to a request.
     pub status_by_code: bool,
 }
@@ -163,11 +168,14 @@ static V2024_11_05: Rules = Rules {
     implementation_details: false,
     result_type: false,
     cut_cancels: false,
+    batches: false,
+    priming: false,
     status_by_code: false,
 };
 
 static V2025_03_26: Rules = Rules {
     name: "2025-03-26",
+    batches: true,
     audio: true,
     tool_annotations: true,
     progress_message: true,
@@ -176,6 +184,7 @@ static V2025_03_26: Rules = Rules {
 
 static V2025_06_18: Rules = Rules {
     name: "2025-06-18",
+    batches: false,
     titles: true,
     resource_links: true,
     last_modified: true,
@@ -186,6 +195,7 @@ static V2025_06_18: Rules = Rules {
 
 static V2025_11_25: Rules = Rules {
     name: "2025-11-25",
+    priming: true,
     input_failure_is_result: true,
     icons: true,
     implementation_details: true,
@@ -195,6 +205,7 @@ static V2025_11_25: Rules = Rules {
 static V2026_07_28: Rules = Rules {
     name: "2026-07-28",
     era: Era::Modern,
+    priming: false,
     structured: Structured::Any,
     result_type: true,
     cut_cancels: true,

@@ -31,7 +31,7 @@ use crate::base::time::{Deadline, Now};
 use crate::controller::dispatch::RunningCall;
 use crate::handler::answer::Finished;
 use crate::handler::error::ToolError;
-use crate::handler::frames;
+use crate::http::frame;
 use crate::http::h1::encode::StreamCoding;
 use crate::http::head::Persistence;
 use crate::http::negotiate::StreamFormat;
@@ -302,7 +302,7 @@ impl Exchange<'_> {
         if keep_alive_at(self.shard, at, plan).is_some_and(|moment| moment.passed(now)) {
             self.open_stream(plan, &mut at.opened);
             if let Some(Opened { coding, format: Some(format) }) = at.opened {
-                coding.part(&mut self.output, |out| frames::keep_alive(out, format));
+                coding.part(&mut self.output, |out| frame::keep_alive(out, format));
             }
             at.last_sent = now;
         }
@@ -364,7 +364,7 @@ impl Exchange<'_> {
                     shard.controller.finish(&running.call, running.subject, finished, out);
             };
             match format {
-                Some(format) => frames::frame(out, format, respond),
+                Some(format) => frame::frame(out, format, respond),
                 None => respond(out),
             }
         });

@@ -7,7 +7,7 @@
 
 use super::route::Refusal;
 use super::shard::Shard;
-use crate::handler::frames::frame;
+use crate::http::frame::frame;
 use crate::http::h1::encode::{HeadWriter, LengthSlot, StreamCoding};
 use crate::http::head::{Persistence, Version};
 use crate::http::negotiate::{Acceptance, StreamFormat};

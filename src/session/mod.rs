@@ -1,6 +1,19 @@
 //! Level 3: what is remembered between two requests: sessions of the legacy era, their event
-//! streams, and what was asked of their clients. No I/O, no clock: bytes and `now` in, values out.
+//! streams, who listens in the modern one, and what was asked of clients. No I/O, no clock: bytes
+//! and `now` in, values out.
 //!
-//! Reading order: `question` (a request that the server sent, and its answer).
+//! Reading order: `owner` (whose a session is), `id` (its name), `table` (all of a core),
+//! `conversation` (one session), `stream` (one event stream) over `store` (what it keeps),
+//! `question` (a request that the server sent), `change` (what clients are told of),
+//! `subscription` (who listens), `limits`.
 
+pub mod change;
+pub mod conversation;
+pub mod id;
+pub mod limits;
+pub mod owner;
 pub mod question;
+pub mod store;
+pub mod stream;
+pub mod subscription;
+pub mod table;

@@ -1,0 +1,90 @@
+//! What changed in a server's offer, as its clients are told.
+//!
+//! Spec: MCP 2026-07-28 and 2025-11-25, `notifications/*/list_changed` and
+//! `notifications/resources/updated`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::jsonrpc::encode;
+
+/// Something that clients may want to look at anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The list of tools.
+    Tools,
+    /// The list of prompts.
+    Prompts,
+    /// The list of resources or of their templates.
+    Resources,
+    /// The contents of the resource of this address.
+    ResourceUpdated(Arc<str>),
+}
+
+/// Tells every core of a change, from any thread.
+pub trait Announce: fmt::Debug + Send + Sync {
+    /// Tells it, without waiting.
+    fn announce(&self, change: Change);
+}
+
+impl Change {
+    /// The method of the notification that tells it.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Tools => "notifications/tools/list_changed",
+            Self::Prompts => "notifications/prompts/list_changed",
+            Self::Resources => "notifications/resources/list_changed",
+            Self::ResourceUpdated(_) => "notifications/resources/updated",
+        }
+    }
+
+    /// Writes the whole notification. `meta` is the inside of its `_meta`, empty for none.
+    pub fn encode(&self, out: &mut Vec<u8>, meta: &[u8]) {
+        out.extend_from_slice(br#"{"jsonrpc":"2.0","method":""#);
+        out.extend_from_slice(self.method().as_bytes());
+        out.push(b'"');
+        let uri = if let Self::ResourceUpdated(uri) = self { Some(uri) } else { None };
+        if uri.is_some() || !meta.is_empty() {
+            out.extend_from_slice(br#","params":{"#);
+            if let Some(uri) = uri {
+                out.extend_from_slice(br#""uri":"#);
+                encode::string(out, uri);
+            }
+            if !meta.is_empty() {
+                encode::comma_unless_first(out, usize::from(uri.is_some()));
+                out.extend_from_slice(br#""_meta":{"#);
+                out.extend_from_slice(meta);
+                out.push(b'}');
+            }
+            out.push(b'}');
+        }
+        out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_written_with_what_it_concerns() {
+        let written = |change: &Change, meta: &[u8]| {
+            let mut out = Vec::new();
+            change.encode(&mut out, meta);
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(
+            written(&Change::Tools, b""),
+            r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
+        );
+        assert_eq!(
+            written(&Change::Prompts, br#""k":1"#),
+            r#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed","params":{"_meta":{"k":1}}}"#
+        );
+        assert_eq!(
+            written(&Change::ResourceUpdated("a:b".into()), br#""k":1"#),
+            r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a:b","_meta":{"k":1}}}"#
+        );
+    }
+}

@@ -1,0 +1,460 @@
+//! `Session`: what is remembered of one legacy client between its requests.
+//!
+//! Opened by `initialize`, ended by DELETE, by its idle life or with the process. It holds what the
+//! handshake settled, the calls that run, the event streams and what they keep, the questions that
+//! wait for the client, and what the client watches.
+//! Spec: MCP 2025-11-25 lifecycle, transports "Session Management", "Resumability". Limits:
+//! `SessionLimits`. Invariant: a message goes to one stream; an ended session holds nothing.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::change::Change;
+use super::id::SessionId;
+use super::limits::SessionLimits;
+use super::owner::Owner;
+use super::question::{Question, Reply};
+use super::store::EventStore;
+use super::stream::{EventStream, Growth, NotResumed, StreamPlan};
+use crate::base::time::Now;
+use crate::http::frame::EventId;
+use crate::http::negotiate::StreamFormat;
+use crate::jsonrpc::encode;
+use crate::jsonrpc::error::RpcError;
+use crate::mcp::capability::ClientCapabilities;
+use crate::mcp::error;
+use crate::mcp::model::log::LogLevel;
+use crate::mcp::revision::Revision;
+
+/// A call that runs for a session.
+pub trait Work {
+    /// Whether it answers the request of this id, written as JSON.
+    fn answers(&self, id_json: &[u8]) -> bool;
+
+    /// Its client, or the end of its session, cancelled it.
+    fn cancel(&self);
+}
+
+/// What the handshake settled.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// The revision that both speak.
+    pub revision: Revision,
+    /// What the client can do.
+    pub capabilities: ClientCapabilities,
+    /// Who opened it.
+    pub owner: Owner,
+}
+
+/// What all sessions of a core share.
+#[derive(Debug)]
+pub struct Shared {
+    pub(super) limits: SessionLimits,
+    pub(super) store: Box<dyn EventStore>,
+}
+
+/// A session of the legacy era.
+pub struct Session {
+    id: SessionId,
+    pub(super) slot: u32,
+    greeting: Greeting,
+    log_level: Cell<LogLevel>,
+    last_used: Cell<Now>,
+    has_ended: Cell<bool>,
+    kept_bytes: Cell<usize>,
+    next_stream: Cell<u32>,
+    next_question: Cell<u64>,
+    work: RefCell<Vec<Rc<dyn Work>>>,
+    streams: RefCell<Vec<Held>>,
+    questions: RefCell<Vec<Rc<Question>>>,
+    watched: RefCell<Vec<Box<str>>>,
+    shared: Rc<Shared>,
+}
+
+#[derive(Debug)]
+struct Held {
+    stream: Rc<EventStream>,
+    /// Whether the client opened it by GET, for what belongs to no request.
+    is_standalone: bool,
+}
+
+/// As many as may are there already; the limit's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany(pub &'static str);
+
+/// Why no stream is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeError {
+    /// The id was never given to this session.
+    Unknown,
+    /// The stream, or events behind the one named, are no longer kept.
+    Forgotten,
+}
+
+/// How many ended streams are kept for resumption besides those that live.
+const ENDED_STREAMS_MAX: usize = 64;
+
+impl Session {
+    pub(super) fn new(
+        id: SessionId,
+        slot: u32,
+        greeting: Greeting,
+        shared: Rc<Shared>,
+        now: Now,
+    ) -> Self {
+        Self {
+            id,
+            slot,
+            greeting,
+            log_level: Cell::new(LogLevel::Info),
+            last_used: Cell::new(now),
+            has_ended: Cell::new(false),
+            kept_bytes: Cell::new(0),
+            next_stream: Cell::new(0),
+            next_question: Cell::new(0),
+            work: RefCell::default(),
+            streams: RefCell::default(),
+            questions: RefCell::default(),
+            watched: RefCell::default(),
+            shared,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// The revision that was settled.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.greeting.revision
+    }
+
+    /// What its client can do.
+    #[must_use]
+    pub fn capabilities(&self) -> ClientCapabilities {
+        self.greeting.capabilities
+    }
+
+    /// Who opened it.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.greeting.owner
+    }
+
+    /// From which level on its client wants logs. `info` until it says.
+    #[must_use]
+    pub fn log_level(&self) -> LogLevel {
+        self.log_level.get()
+    }
+
+    /// Sets the level from which on its client wants logs.
+    pub fn set_log_level(&self, level: LogLevel) {
+        self.log_level.set(level);
+    }
+
+    /// Whether it was ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.get()
+    }
+
+    /// Notes that it was used.
+    pub fn touch(&self, now: Now) {
+        self.last_used.set(now);
+    }
+
+    /// Since when it lies idle; `None` while it does something.
+    pub(super) fn idle_since(&self) -> Option<Now> {
+        let is_read = self.streams.borrow().iter().any(|held| held.stream.is_attached());
+        (!is_read && self.work.borrow().is_empty()).then(|| self.last_used.get())
+    }
+
+    /// Bytes of events that it keeps.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes.get()
+    }
+
+    // Work.
+
+    /// Notes a call that runs.
+    ///
+    /// # Errors
+    /// `session_requests_max`.
+    pub fn begin_work(&self, work: Rc<dyn Work>) -> Result<(), TooMany> {
+        let mut running = self.work.borrow_mut();
+        if running.len() >= self.shared.limits.session_requests_max {
+            return Err(TooMany("session_requests_max"));
+        }
+        running.push(work);
+        Ok(())
+    }
+
+    /// Notes that a call ended.
+    pub fn end_work(&self, work: &Rc<dyn Work>, now: Now) {
+        self.work.borrow_mut().retain(|held| !Rc::ptr_eq(held, work));
+        self.touch(now);
+    }
+
+    /// Cancels the call that answers this request, if it runs.
+    pub fn cancel_work(&self, id_json: &[u8]) {
+        let found = self.work.borrow().iter().find(|work| work.answers(id_json)).cloned();
+        if let Some(work) = found {
+            work.cancel();
+        }
+    }
+
+    // Streams.
+
+    /// Opens the stream of a request.
+    #[must_use]
+    pub fn open_answer(&self, now: Now) -> Rc<EventStream> {
+        self.open_stream(false, now)
+    }
+
+    /// Opens a stream for what belongs to no request.
+    ///
+    /// # Errors
+    /// `session_streams_max`.
+    pub fn open_standalone(&self, now: Now) -> Result<Rc<EventStream>, TooMany> {
+        self.drop_old_streams(now);
+        let is_open = |held: &&Held| held.is_standalone && held.stream.is_attached();
+        let open_count = self.streams.borrow().iter().filter(is_open).count();
+        if open_count >= self.shared.limits.session_streams_max {
+            return Err(TooMany("session_streams_max"));
+        }
+        // What was left by a client that opens anew instead of resuming is not read any more.
+        self.retire(|held| held.is_standalone && !held.stream.is_attached());
+        Ok(self.open_stream(true, now))
+    }
+
+    fn open_stream(&self, is_standalone: bool, now: Now) -> Rc<EventStream> {
+        let limits = &self.shared.limits;
+        let number = self.next_stream.get();
+        self.next_stream.set(number.wrapping_add(1));
+        let plan = StreamPlan {
+            number: Some(number),
+            format: StreamFormat::Sse,
+            primes: self.revision().rules().priming.then_some(limits.retry_delay),
+            events_max: limits.replay_events_max,
+            unsent_bytes_max: limits.stream_buffer_bytes_max,
+        };
+        let stream = Rc::new(EventStream::new(plan, self.shared.store.open(), now));
+        self.drop_old_streams(now);
+        self.streams.borrow_mut().push(Held { stream: stream.clone(), is_standalone });
+        stream
+    }
+
+    /// Finds the stream that an event id names, and attaches a carrier behind that event.
+    ///
+    /// # Errors
+    /// Why it cannot be resumed without a gap.
+    pub fn resume(&self, id: EventId, now: Now) -> Result<(Rc<EventStream>, u32), ResumeError> {
+        self.drop_old_streams(now);
+        let is_it = |held: &&Held| held.stream.number() == Some(id.stream);
+        let found = self.streams.borrow().iter().find(is_it).map(|held| held.stream.clone());
+        let Some(stream) = found else {
+            let was_given = id.stream < self.next_stream.get();
+            return Err(if was_given { ResumeError::Forgotten } else { ResumeError::Unknown });
+        };
+        match stream.resume(id.sequence) {
+            Ok(carrier) => Ok((stream, carrier)),
+            Err(NotResumed::Forgotten) => Err(ResumeError::Forgotten),
+            Err(NotResumed::NeverSent) => Err(ResumeError::Unknown),
+        }
+    }
+
+    /// Appends a notification, if there is room. Returns whether there was.
+    pub fn notify(&self, stream: &EventStream, write: &mut dyn FnMut(&mut Vec<u8>)) -> bool {
+        let has_room = stream.has_room();
+        if has_room {
+            self.append(stream, write);
+        }
+        has_room
+    }
+
+    fn append(&self, stream: &EventStream, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        let growth = stream.append(write);
+        self.note_growth(growth);
+    }
+
+    /// Ends the stream of a request with its response.
+    pub fn finish(&self, stream: &EventStream, message: Vec<u8>) {
+        let growth = stream.finish(message);
+        self.note_growth(growth);
+    }
+
+    /// Notes what a stream of this session took or gave back, and keeps within the bounds.
+    pub fn note_growth(&self, growth: Growth) {
+        let kept = self.kept_bytes.get() + growth.added_bytes;
+        self.kept_bytes.set(kept.saturating_sub(growth.freed_bytes));
+        let streams = self.streams.borrow();
+        for held in streams.iter() {
+            while self.kept_bytes.get() > self.shared.limits.replay_bytes_max {
+                match held.stream.forget() {
+                    0 => break,
+                    freed => self.free(freed),
+                }
+            }
+        }
+    }
+
+    fn free(&self, freed_bytes: usize) {
+        self.kept_bytes.set(self.kept_bytes.get().saturating_sub(freed_bytes));
+    }
+
+    /// Lets go of streams that nobody came back for.
+    pub(super) fn drop_old_streams(&self, now: Now) {
+        let life = self.shared.limits.replay_life;
+        self.retire(|held| {
+            let is_over = held.is_standalone || held.stream.has_ended();
+            let left_at = held.stream.left_since();
+            is_over && left_at.is_some_and(|left_at| left_at.after(life).passed(now))
+        });
+        let is_kept = |held: &&Held| held.stream.has_ended() && !held.stream.is_attached();
+        let ended_count = self.streams.borrow().iter().filter(is_kept).count();
+        let mut surplus = ended_count.saturating_sub(ENDED_STREAMS_MAX);
+        self.retire(|held| {
+            let goes = surplus > 0 && is_kept(&held);
+            surplus -= usize::from(goes);
+            goes
+        });
+    }
+
+    fn retire(&self, mut goes: impl FnMut(&Held) -> bool) {
+        let mut freed = 0;
+        self.streams.borrow_mut().retain(|held| {
+            let goes = goes(held);
+            if goes {
+                freed += held.stream.cut();
+            }
+            !goes
+        });
+        self.free(freed);
+    }
+
+    /// Forgets a stream whose answer was given whole as a document.
+    pub fn drop_stream(&self, stream: &Rc<EventStream>) {
+        self.retire(|held| Rc::ptr_eq(&held.stream, stream));
+    }
+
+    // Questions.
+
+    /// Sends a request to the client on this stream.
+    ///
+    /// # Errors
+    /// `session_questions_max`.
+    pub fn ask(
+        &self,
+        stream: &EventStream,
+        method: &str,
+        params_json: &str,
+    ) -> Result<Rc<Question>, TooMany> {
+        let mut questions = self.questions.borrow_mut();
+        // A question that its asker let go of waits for nobody.
+        questions.retain(|question| Rc::strong_count(question) > 1);
+        if questions.len() >= self.shared.limits.session_questions_max {
+            return Err(TooMany("session_questions_max"));
+        }
+        let id = self.next_question.get();
+        self.next_question.set(id + 1);
+        let question = Question::new(id);
+        questions.push(question.clone());
+        drop(questions);
+        self.append(stream, &mut |out| {
+            out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+            encode::unsigned(out, id);
+            out.extend_from_slice(br#","method":"#);
+            encode::string(out, method);
+            out.extend_from_slice(br#","params":"#);
+            out.extend_from_slice(params_json.as_bytes());
+            out.push(b'}');
+        });
+        Ok(question)
+    }
+
+    /// Settles the question of this id. One that nobody waits for is none: it came too late.
+    pub fn settle(&self, id: u64, reply: Reply) {
+        let mut questions = self.questions.borrow_mut();
+        let Some(at) = questions.iter().position(|question| question.id() == id) else { return };
+        let question = questions.swap_remove(at);
+        drop(questions);
+        question.settle(reply);
+    }
+
+    // What the client watches.
+
+    /// Watches a resource.
+    ///
+    /// # Errors
+    /// `watched_resources_max`.
+    pub fn watch(&self, uri: &str) -> Result<(), TooMany> {
+        let mut watched = self.watched.borrow_mut();
+        if watched.iter().any(|held| &**held == uri) {
+            return Ok(());
+        }
+        if watched.len() >= self.shared.limits.watched_resources_max {
+            return Err(TooMany("watched_resources_max"));
+        }
+        watched.push(uri.into());
+        Ok(())
+    }
+
+    /// Watches a resource no more. Returns whether it did.
+    pub fn unwatch(&self, uri: &str) -> bool {
+        let mut watched = self.watched.borrow_mut();
+        let before = watched.len();
+        watched.retain(|held| &**held != uri);
+        watched.len() < before
+    }
+
+    /// Tells the client of a change, on the newest stream that it opened for such things. Without
+    /// one there is nobody to tell.
+    pub fn announce(&self, change: &Change) {
+        if let Change::ResourceUpdated(uri) = change
+            && !self.watched.borrow().iter().any(|held| **held == **uri)
+        {
+            return;
+        }
+        let streams = self.streams.borrow();
+        let mut standalone = streams.iter().rev().filter(|held| held.is_standalone);
+        let read = standalone.clone().find(|held| held.stream.is_attached());
+        let Some(target) = read.or_else(|| standalone.next()).map(|held| held.stream.clone())
+        else {
+            return;
+        };
+        drop(streams);
+        self.notify(&target, &mut |out| change.encode(out, b""));
+    }
+
+    /// Ends the session: calls are cancelled, streams end, questions fail.
+    pub fn end(&self) {
+        if self.has_ended.replace(true) {
+            return;
+        }
+        for work in self.work.take() {
+            work.cancel();
+        }
+        for question in self.questions.take() {
+            question.settle(Err(ended()));
+        }
+        for held in self.streams.take() {
+            held.stream.cut();
+        }
+        self.watched.take();
+        self.kept_bytes.set(0);
+    }
+}
+
+fn ended() -> RpcError {
+    error::internal("the session ended")
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! What sessions may cost: every bound of this floor, with unit and default.
+
+use std::time::Duration;
+
+/// The limits of sessions and of subscriptions. Those that count sessions hold for the process and
+/// are kept in equal shares by its cores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Sessions at once. Default 10,000; then 503.
+    pub sessions_max: usize,
+    /// Sessions of one principal. Default 200; then 429.
+    pub sessions_per_principal_max: usize,
+    /// Sessions of one address, of callers without a principal. Default 1,000; then 429.
+    pub sessions_per_address_max: usize,
+    /// How long a session may lie idle, without request, running call or open stream. Default
+    /// 30 min; then it ends.
+    pub session_idle_life: Duration,
+    /// Requests of one session that run at once. Default 64; then 429.
+    pub session_requests_max: usize,
+    /// Streams of one session that its client opened by GET. Default 16; then 429.
+    pub session_streams_max: usize,
+    /// Questions to the client of one session that wait for their answer. Default 64; then the
+    /// asking call fails.
+    pub session_questions_max: usize,
+    /// Resources that one session or subscription watches. Default 256; then an error.
+    pub watched_resources_max: usize,
+    /// Events that one stream keeps for resumption. Default 256; then the oldest go.
+    pub replay_events_max: usize,
+    /// Bytes of events that one session keeps for resumption. Default 1 MiB; then the oldest go.
+    pub replay_bytes_max: usize,
+    /// How long a stream without a connection is kept for resumption. Default 5 min.
+    pub replay_life: Duration,
+    /// After how long a wait the answer to a request becomes a stream that can be resumed, where
+    /// the revision has priming events. Default 500 ms; before, it may still be one document.
+    pub priming_delay: Duration,
+    /// How long a client is told to wait before it comes back for a stream (`retry`). Default 1 s.
+    pub retry_delay: Duration,
+    /// Bytes of events that may wait for a stream's reader. Default 256 KiB; further notifications
+    /// are dropped.
+    pub stream_buffer_bytes_max: usize,
+    /// `subscriptions/listen` streams at once. Default 1,024; then an error.
+    pub subscriptions_max: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            sessions_max: 10_000,
+            sessions_per_principal_max: 200,
+            sessions_per_address_max: 1_000,
+            session_idle_life: Duration::from_secs(30 * 60),
+            session_requests_max: 64,
+            session_streams_max: 16,
+            session_questions_max: 64,
+            watched_resources_max: 256,
+            replay_events_max: 256,
+            replay_bytes_max: 1024 * 1024,
+            replay_life: Duration::from_secs(5 * 60),
+            priming_delay: Duration::from_millis(500),
+            retry_delay: Duration::from_secs(1),
+            stream_buffer_bytes_max: 256 * 1024,
+            subscriptions_max: 1_024,
+        }
+    }
+}

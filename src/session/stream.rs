@@ -1,0 +1,407 @@
+//! One event stream: what its writers said, what its reader took, and what is kept for a reader
+//! that was cut off.
+//!
+//! Writers append events; one *carrier* at a time (a connection) takes them. A numbered stream
+//! outlives its carriers: the next one resumes behind the event that it names, and supersedes the
+//! one before. An unnumbered stream keeps nothing.
+//!
+//! ```text
+//! append ─▶ [ kept, taken │ kept, not yet taken ] ─▶ take
+//!           first        sent                 next
+//! ```
+//!
+//! Spec: MCP 2025-11-25 transports, "Resumability and Redelivery". Limits: `replay_events_max`,
+//! `stream_buffer_bytes_max`.
+//! Invariant: `first <= sent <= next`; a carrier is given every event from `sent` on, once, in
+//! order; what a carrier that is attached did not take is never forgotten.
+
+use std::cell::RefCell;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::store::EventLog;
+use crate::base::time::Now;
+use crate::http::frame::{EventId, frame, priming_event};
+use crate::http::negotiate::StreamFormat;
+
+/// How a stream is made.
+#[derive(Debug)]
+pub struct StreamPlan {
+    /// Its number in its session, if its events are numbered and kept.
+    pub number: Option<u32>,
+    /// How its messages are framed.
+    pub format: StreamFormat,
+    /// With which `retry` its first event primes it, if it does.
+    pub primes: Option<Duration>,
+    /// How many events it keeps.
+    pub events_max: usize,
+    /// How many bytes may wait for its carrier.
+    pub unsent_bytes_max: usize,
+}
+
+/// An event stream.
+#[derive(Debug)]
+pub struct EventStream {
+    plan: StreamPlan,
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: Box<dyn EventLog>,
+    sent: u64,
+    unsent_bytes: usize,
+    /// Which carrier is the last one, counted from 1.
+    carrier: u32,
+    is_attached: bool,
+    /// When the last carrier left.
+    left_at: Now,
+    ending: Ending,
+    /// The answer that became due before any event: it may travel as a document.
+    document: Option<Vec<u8>>,
+    /// The carrier is to leave, and come back after this long.
+    pause: Option<Duration>,
+    carrier_waker: Option<Waker>,
+    room_wakers: Vec<Waker>,
+}
+
+/// How far the end of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Open,
+    Ended,
+    /// Ended before its time: carriers end the connection at once.
+    Cut,
+}
+
+/// What a carrier has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Take events.
+    Events,
+    /// Take the one document that is all there is.
+    Document,
+    /// Nothing will come any more: end the answer.
+    Ended,
+    /// End the answer for now, and tell the client to come back after this long.
+    Paused(Duration),
+    /// Another carrier took over, or the session ended: leave at once.
+    Superseded,
+}
+
+/// What an append changed in the memory that the stream takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Bytes that came.
+    pub added_bytes: usize,
+    /// Bytes that were forgotten for them.
+    pub freed_bytes: usize,
+}
+
+/// Why a stream is not resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotResumed {
+    /// No event had this number yet.
+    NeverSent,
+    /// Events behind it are no longer kept.
+    Forgotten,
+}
+
+impl EventStream {
+    /// A stream with nothing in it.
+    #[must_use]
+    pub fn new(plan: StreamPlan, log: Box<dyn EventLog>, now: Now) -> Self {
+        let inner = Inner {
+            log,
+            sent: 0,
+            unsent_bytes: 0,
+            carrier: 0,
+            is_attached: false,
+            left_at: now,
+            ending: Ending::Open,
+            document: None,
+            pause: None,
+            carrier_waker: None,
+            room_wakers: Vec::new(),
+        };
+        Self { plan, inner: RefCell::new(inner) }
+    }
+
+    /// Its number in its session.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        self.plan.number
+    }
+
+    /// How its messages are framed.
+    #[must_use]
+    pub fn format(&self) -> StreamFormat {
+        self.plan.format
+    }
+
+    /// Whether its clients may be told to leave and come back.
+    #[must_use]
+    pub fn can_pause(&self) -> bool {
+        self.plan.primes.is_some() && self.plan.number.is_some()
+    }
+
+    /// Whether the next notification would be taken: a carrier that reads slowly holds them up.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let inner = self.inner.borrow();
+        let waiting = inner.log.next().saturating_sub(inner.sent);
+        !inner.is_attached
+            || (inner.unsent_bytes < self.plan.unsent_bytes_max
+                && waiting < self.plan.events_max as u64)
+    }
+
+    /// Whether somebody reads it.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.inner.borrow().is_attached
+    }
+
+    /// Whether nothing will be appended any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.inner.borrow().ending != Ending::Open
+    }
+
+    /// Since when nobody reads it; `None` while somebody does.
+    #[must_use]
+    pub fn left_since(&self) -> Option<Now> {
+        let inner = self.inner.borrow();
+        (!inner.is_attached).then_some(inner.left_at)
+    }
+
+    /// Asks to be woken when there is room again.
+    pub fn wake_at_room(&self, waker: &Waker) {
+        let wakers = &mut self.inner.borrow_mut().room_wakers;
+        if !wakers.iter().any(|held| held.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+
+    /// Appends a message, whether there is room or not. After the end it is left out.
+    pub fn append(&self, write: &mut dyn FnMut(&mut Vec<u8>)) -> Growth {
+        let mut inner = self.inner.borrow_mut();
+        if inner.ending != Ending::Open {
+            return Growth::default();
+        }
+        let mut growth = self.prime(&mut inner);
+        let number = inner.log.next();
+        let added = inner.log.append(&mut |out| {
+            if let Some(stream) = self.plan.number {
+                EventId { stream, sequence: number }.write_line(out);
+            }
+            frame(out, self.plan.format, &mut *write);
+        });
+        inner.unsent_bytes += added;
+        growth.added_bytes += added;
+        while inner.log.next() - inner.log.first() > self.plan.events_max as u64 {
+            match inner.forget() {
+                0 => break,
+                freed => growth.freed_bytes += freed,
+            }
+        }
+        inner.wake_carrier();
+        growth
+    }
+
+    /// Makes sure that the stream is primed, if it primes.
+    pub fn open(&self) -> Growth {
+        let mut inner = self.inner.borrow_mut();
+        let growth = self.prime(&mut inner);
+        inner.wake_carrier();
+        growth
+    }
+
+    fn prime(&self, inner: &mut Inner) -> Growth {
+        let (Some(retry), Some(stream), 0) = (self.plan.primes, self.plan.number, inner.log.next())
+        else {
+            return Growth::default();
+        };
+        let id = EventId { stream, sequence: 0 };
+        let added_bytes = inner.log.append(&mut |out| priming_event(out, id, retry));
+        inner.unsent_bytes += added_bytes;
+        Growth { added_bytes, freed_bytes: 0 }
+    }
+
+    /// Ends the stream with its answer: as its last event, or as a document if there was no event.
+    pub fn finish(&self, message: Vec<u8>) -> Growth {
+        let is_untouched = self.inner.borrow().log.next() == 0;
+        let growth = if is_untouched {
+            self.inner.borrow_mut().document = Some(message);
+            Growth::default()
+        } else {
+            self.append(&mut |out| out.extend_from_slice(&message))
+        };
+        self.end();
+        growth
+    }
+
+    /// Ends the stream of a request that its client cancelled, which gets no answer on a stream
+    /// that was opened, and `message` otherwise.
+    pub fn finish_cancelled(&self, message: Vec<u8>) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.log.next() == 0 {
+            inner.document = Some(message);
+        }
+        drop(inner);
+        self.end();
+    }
+
+    /// Ends the stream: its carrier takes what is left and ends its answer.
+    pub fn end(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.ending == Ending::Open {
+            inner.ending = Ending::Ended;
+        }
+        inner.wake_carrier();
+        inner.wake_room();
+    }
+
+    /// Ends the stream at once: its carrier leaves, and nobody can resume it.
+    pub fn cut(&self) -> usize {
+        let mut inner = self.inner.borrow_mut();
+        inner.ending = Ending::Cut;
+        inner.document = None;
+        let mut freed = 0;
+        while let length @ 1.. = inner.log.forget() {
+            freed += length;
+        }
+        inner.sent = inner.log.next();
+        inner.unsent_bytes = 0;
+        inner.wake_carrier();
+        inner.wake_room();
+        freed
+    }
+
+    /// Asks the carrier to leave and the client to come back after `retry`. Without effect on a
+    /// stream whose client cannot.
+    pub fn pause(&self, retry: Duration) {
+        if self.can_pause() {
+            self.open();
+            let mut inner = self.inner.borrow_mut();
+            inner.pause = Some(retry);
+            inner.wake_carrier();
+        }
+    }
+
+    /// A carrier begins at the first event that none took. Whoever carried it is superseded.
+    pub fn attach(&self) -> u32 {
+        let mut inner = self.inner.borrow_mut();
+        inner.carrier += 1;
+        inner.is_attached = true;
+        inner.pause = None;
+        inner.wake_carrier();
+        inner.carrier
+    }
+
+    /// A carrier begins behind the event of this number.
+    ///
+    /// # Errors
+    /// When there was no such event, or those behind it are not all kept.
+    pub fn resume(&self, after: u64) -> Result<u32, NotResumed> {
+        {
+            let mut inner = self.inner.borrow_mut();
+            if after >= inner.log.next() {
+                return Err(NotResumed::NeverSent);
+            }
+            let due = inner.log.since(after + 1).ok_or(NotResumed::Forgotten)?.len();
+            inner.sent = after + 1;
+            inner.unsent_bytes = due;
+        }
+        Ok(self.attach())
+    }
+
+    /// A carrier leaves. Nothing changes if another took over before.
+    pub fn detach(&self, carrier: u32, now: Now) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.carrier == carrier {
+            inner.is_attached = false;
+            inner.left_at = now;
+            inner.carrier_waker = None;
+            inner.wake_room();
+        }
+    }
+
+    /// What the carrier has to do, once it has to do something.
+    pub fn poll_news(&self, carrier: u32, context: &mut Context<'_>) -> Poll<News> {
+        let mut inner = self.inner.borrow_mut();
+        let news = if inner.carrier != carrier || inner.ending == Ending::Cut {
+            News::Superseded
+        } else if inner.unsent_bytes > 0 {
+            News::Events
+        } else if inner.document.is_some() {
+            News::Document
+        } else if inner.ending == Ending::Ended {
+            News::Ended
+        } else if let Some(retry) = inner.pause {
+            News::Paused(retry)
+        } else {
+            inner.carrier_waker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(news)
+    }
+
+    /// Hands the events that wait to `send`, all at once, and wakes who waits for room.
+    pub fn take(&self, send: impl FnOnce(&[u8])) {
+        let mut inner = self.inner.borrow_mut();
+        send(inner.log.since(inner.sent).unwrap_or_default());
+        inner.sent = inner.log.next();
+        inner.unsent_bytes = 0;
+        if self.plan.number.is_none() {
+            while inner.log.forget() > 0 {}
+        }
+        inner.wake_room();
+    }
+
+    /// The document that is all there is.
+    pub fn take_document(&self) -> Option<Vec<u8>> {
+        self.inner.borrow_mut().document.take()
+    }
+
+    /// The document becomes an event after all: its client takes streams alone.
+    pub fn document_to_event(&self) -> Growth {
+        let Some(message) = self.take_document() else { return Growth::default() };
+        let ending = std::mem::replace(&mut self.inner.borrow_mut().ending, Ending::Open);
+        let growth = self.append(&mut |out| out.extend_from_slice(&message));
+        self.inner.borrow_mut().ending = ending;
+        growth
+    }
+
+    /// Forgets the oldest event, unless an attached carrier has yet to take it. Returns how many
+    /// bytes that frees.
+    pub fn forget(&self) -> usize {
+        self.inner.borrow_mut().forget()
+    }
+}
+
+impl Inner {
+    fn forget(&mut self) -> usize {
+        let is_taken = self.log.first() < self.sent;
+        if !is_taken && self.is_attached {
+            return 0;
+        }
+        let freed = self.log.forget();
+        if !is_taken {
+            self.sent = self.log.first();
+            self.unsent_bytes -= freed;
+        }
+        freed
+    }
+
+    fn wake_carrier(&mut self) {
+        if let Some(waker) = self.carrier_waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn wake_room(&mut self) {
+        for waker in self.room_wakers.drain(..) {
+            waker.wake();
+        }
+    }
+}

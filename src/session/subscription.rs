@@ -1,0 +1,174 @@
+//! Who listens in the modern era: `subscriptions/listen`, its filter and its stream.
+//!
+//! A subscription is a stream that stays open on its own connection. It is told what its filter
+//! names and nothing else; every message on it carries its id. Nothing is kept for one that is cut.
+//! Spec: MCP 2026-07-28 `subscriptions/listen`. Limits: `subscriptions_max`,
+//! `watched_resources_max`, `stream_buffer_bytes_max`.
+//! Invariant: the acknowledgement is the first message, the closing result the last.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::change::Change;
+use super::limits::SessionLimits;
+use super::store::{EventStore, MemoryStore};
+use super::stream::{EventStream, StreamPlan};
+use crate::base::time::Now;
+use crate::http::negotiate::StreamFormat;
+use crate::jsonrpc::encode;
+
+/// The `_meta` member that ties a message to its subscription.
+const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// What a client asks to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Changes of the list of tools.
+    pub tools: bool,
+    /// Changes of the list of prompts.
+    pub prompts: bool,
+    /// Changes of the lists of resources and templates.
+    pub resources: bool,
+    /// Resources whose contents it watches.
+    pub watched: Vec<Box<str>>,
+}
+
+impl Filter {
+    fn wants(&self, change: &Change) -> bool {
+        match change {
+            Change::Tools => self.tools,
+            Change::Prompts => self.prompts,
+            Change::Resources => self.resources,
+            Change::ResourceUpdated(uri) => self.watched.iter().any(|held| **held == **uri),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut count = 0;
+        for (name, is_wanted) in [
+            ("toolsListChanged", self.tools),
+            ("promptsListChanged", self.prompts),
+            ("resourcesListChanged", self.resources),
+        ] {
+            if is_wanted {
+                encode::comma_unless_first(out, count);
+                encode::string(out, name);
+                out.extend_from_slice(b":true");
+                count += 1;
+            }
+        }
+        if !self.watched.is_empty() {
+            encode::comma_unless_first(out, count);
+            out.extend_from_slice(br#""resourceSubscriptions":"#);
+            encode::serialize(out, &self.watched);
+        }
+    }
+}
+
+/// The subscriptions of one core.
+#[derive(Debug)]
+pub struct Subscriptions {
+    limits: SessionLimits,
+    open: RefCell<Vec<Subscription>>,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    filter: Filter,
+    /// The inside of the `_meta` of each of its messages.
+    meta: Vec<u8>,
+    /// The id of its request, as JSON.
+    id_json: Vec<u8>,
+    stream: Rc<EventStream>,
+}
+
+/// As many listen as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyListen;
+
+impl Subscriptions {
+    /// Nobody listens yet.
+    #[must_use]
+    pub fn new(limits: SessionLimits) -> Self {
+        Self { limits, open: RefCell::default() }
+    }
+
+    /// How many resources one subscription may watch.
+    #[must_use]
+    pub fn watched_max(&self) -> usize {
+        self.limits.watched_resources_max
+    }
+
+    /// Opens a subscription and acknowledges it.
+    ///
+    /// # Errors
+    /// `subscriptions_max`.
+    pub fn open(
+        &self,
+        filter: Filter,
+        id_json: Vec<u8>,
+        format: StreamFormat,
+        now: Now,
+    ) -> Result<Rc<EventStream>, TooManyListen> {
+        let mut open = self.open.borrow_mut();
+        open.retain(|held| Rc::strong_count(&held.stream) > 1);
+        if open.len() >= self.limits.subscriptions_max {
+            return Err(TooManyListen);
+        }
+        let plan = StreamPlan {
+            number: None,
+            format,
+            primes: None,
+            events_max: self.limits.replay_events_max,
+            unsent_bytes_max: self.limits.stream_buffer_bytes_max,
+        };
+        let stream = Rc::new(EventStream::new(plan, MemoryStore.open(), now));
+        let mut meta = format!("\"{SUBSCRIPTION_ID}\":").into_bytes();
+        meta.extend_from_slice(&id_json);
+        stream.append(&mut |out| acknowledge(out, &filter, &meta));
+        open.push(Subscription { filter, meta, id_json, stream: stream.clone() });
+        Ok(stream)
+    }
+
+    /// Tells everybody who wants to know of a change.
+    pub fn announce(&self, change: &Change) {
+        for held in self.open.borrow().iter().filter(|held| held.filter.wants(change)) {
+            if held.stream.has_room() {
+                held.stream.append(&mut |out| change.encode(out, &held.meta));
+            }
+        }
+    }
+
+    /// Forgets the subscription of a stream whose connection ended.
+    pub fn close(&self, stream: &Rc<EventStream>) {
+        self.open.borrow_mut().retain(|held| !Rc::ptr_eq(&held.stream, stream));
+    }
+
+    /// Ends all of them, each with its closing result.
+    pub fn end_all(&self) {
+        for held in self.open.take() {
+            held.stream.append(&mut |out| {
+                encode::response_start(out, &held.id_json);
+                out.extend_from_slice(br#"{"resultType":"complete","_meta":{"#);
+                out.extend_from_slice(&held.meta);
+                out.extend_from_slice(b"}}}");
+            });
+            held.stream.end();
+        }
+    }
+
+    /// How many listen.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.open.borrow().len()
+    }
+}
+
+fn acknowledge(out: &mut Vec<u8>, filter: &Filter, meta: &[u8]) {
+    encode::notification_start(out, "notifications/subscriptions/acknowledged");
+    out.extend_from_slice(br#"{"notifications":{"#);
+    filter.encode(out);
+    out.extend_from_slice(br#"},"_meta":{"#);
+    out.extend_from_slice(meta);
+    out.extend_from_slice(b"}}}");
+}

@@ -1,0 +1,221 @@
+//! The sessions of one core: opened, found by their id, ended, forgotten when idle.
+//!
+//! In: ids as they came, who asks, `now`. Out: a session that lives here, the worker where it would
+//! live, or nothing; an id that is unknown, ended, forged or somebody else's looks the same.
+//! Spec: MCP 2025-11-25 transports, "Session Management". Limits: `sessions_max`,
+//! `sessions_per_principal_max`, `sessions_per_address_max`, `session_idle_life`.
+//! Invariant: every session is in one slot and counted once for its owner.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::change::Change;
+use super::conversation::{Greeting, Session, Shared};
+use super::id::{IdMint, Place, SessionId};
+use super::limits::SessionLimits;
+use super::owner::Owner;
+use super::store::EventStore;
+use crate::base::time::{Deadline, Now};
+
+/// The sessions of a core.
+#[derive(Debug)]
+pub struct Sessions {
+    worker: u16,
+    /// How many workers share the limits.
+    worker_count: usize,
+    mint: Arc<IdMint>,
+    shared: Rc<Shared>,
+    slots: RefCell<Vec<Option<Rc<Session>>>>,
+    free: RefCell<Vec<u32>>,
+    owners: RefCell<HashMap<Owner, usize>>,
+    /// When each session is looked at next, oldest first.
+    ages: RefCell<VecDeque<(Deadline, SessionId)>>,
+    live_count: Cell<usize>,
+    opened_count: Cell<u64>,
+}
+
+/// Where a session is.
+#[derive(Debug)]
+pub enum Found {
+    /// On this core.
+    Here(Rc<Session>),
+    /// On another one, if it lives.
+    Elsewhere(usize),
+    /// Nowhere, for this caller.
+    Nowhere,
+}
+
+/// Why no session is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// `sessions_max`, or the system has no random bytes to give.
+    Full,
+    /// `sessions_per_principal_max` or `sessions_per_address_max`.
+    TooManyOfOwner,
+}
+
+impl Sessions {
+    /// The table of this worker, one of so many.
+    #[must_use]
+    pub fn new(
+        (worker, worker_count): (usize, usize),
+        mint: Arc<IdMint>,
+        limits: SessionLimits,
+        store: Box<dyn EventStore>,
+    ) -> Self {
+        Self {
+            worker: u16::try_from(worker).unwrap_or(u16::MAX),
+            worker_count: worker_count.max(1),
+            mint,
+            shared: Rc::new(Shared { limits, store }),
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            owners: RefCell::default(),
+            ages: RefCell::default(),
+            live_count: Cell::new(0),
+            opened_count: Cell::new(0),
+        }
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// When as many as may live already.
+    pub fn open(&self, greeting: Greeting, now: Now) -> Result<Rc<Session>, NotOpened> {
+        let limits = &self.shared.limits;
+        if self.live_count.get() >= self.share(limits.sessions_max) {
+            return Err(NotOpened::Full);
+        }
+        let of_owner_max = self.share(match greeting.owner {
+            Owner::Principal(_) => limits.sessions_per_principal_max,
+            Owner::Address(_) => limits.sessions_per_address_max,
+        });
+        let mut owners = self.owners.borrow_mut();
+        if owners.get(&greeting.owner).is_some_and(|count| *count >= of_owner_max) {
+            return Err(NotOpened::TooManyOfOwner);
+        }
+        let mut slots = self.slots.borrow_mut();
+        let free = self.free.borrow().last().copied();
+        let slot = free.unwrap_or(u32::try_from(slots.len()).map_err(|_| NotOpened::Full)?);
+        let place = Place { worker: self.worker, slot };
+        let id = self.mint.mint(place).map_err(|_| NotOpened::Full)?;
+        *owners.entry(greeting.owner.clone()).or_default() += 1;
+        let session = Rc::new(Session::new(id, slot, greeting, self.shared.clone(), now));
+        match free {
+            Some(_) => {
+                self.free.borrow_mut().pop();
+                slots[slot as usize] = Some(session.clone());
+            }
+            None => slots.push(Some(session.clone())),
+        }
+        self.live_count.set(self.live_count.get() + 1);
+        self.opened_count.set(self.opened_count.get() + 1);
+        self.ages.borrow_mut().push_back((now.after(limits.session_idle_life), id));
+        Ok(session)
+    }
+
+    /// A core's part of a limit that holds for all.
+    fn share(&self, limit: usize) -> usize {
+        limit.div_ceil(self.worker_count)
+    }
+
+    /// Finds the session of an id, for this caller.
+    #[must_use]
+    pub fn find(&self, id: &[u8], asker: &Owner, now: Now) -> Found {
+        let Some((id, place)) = SessionId::read(id).and_then(|id| Some((id, id.place()?))) else {
+            return Found::Nowhere;
+        };
+        if place.worker != self.worker {
+            // Only an id of ours is worth the way.
+            let is_there = usize::from(place.worker) < self.worker_count && self.mint.made(&id);
+            return if is_there { Found::Elsewhere(place.worker.into()) } else { Found::Nowhere };
+        }
+        match self.at(place.slot) {
+            Some(session) if *session.id() == id && session.owner().admits(asker) => {
+                session.touch(now);
+                Found::Here(session)
+            }
+            _ => Found::Nowhere,
+        }
+    }
+
+    fn at(&self, slot: u32) -> Option<Rc<Session>> {
+        self.slots.borrow().get(slot as usize)?.clone()
+    }
+
+    /// Ends a session and lets go of all it held.
+    pub fn end(&self, session: &Rc<Session>) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(session.slot as usize) else { return };
+        if !slot.as_ref().is_some_and(|held| Rc::ptr_eq(held, session)) {
+            return; // It ended before.
+        }
+        *slot = None;
+        drop(slots);
+        self.free.borrow_mut().push(session.slot);
+        self.live_count.set(self.live_count.get() - 1);
+        let mut owners = self.owners.borrow_mut();
+        if let Some(count) = owners.get_mut(session.owner()) {
+            *count -= 1;
+            if *count == 0 {
+                owners.remove(session.owner());
+            }
+        }
+        drop(owners);
+        session.end();
+    }
+
+    /// Ends the sessions that lay idle for their life, and lets go of what others keep for too
+    /// long. Returns when to look again; `None` when no session lives.
+    pub fn expire(&self, now: Now) -> Option<Deadline> {
+        let life = self.shared.limits.session_idle_life;
+        loop {
+            let (due, id) = *self.ages.borrow().front()?;
+            if !due.passed(now) {
+                return Some(due);
+            }
+            self.ages.borrow_mut().pop_front();
+            let Some(session) = id.place().and_then(|place| self.at(place.slot)) else { continue };
+            if *session.id() != id {
+                continue; // It ended, and its slot is another's.
+            }
+            session.drop_old_streams(now);
+            match session.idle_since().map(|since| since.after(life)) {
+                Some(end) if end.passed(now) => self.end(&session),
+                Some(end) => self.look_again(end, id),
+                None => self.look_again(now.after(life), id),
+            }
+        }
+    }
+
+    /// Keeps the ages in order: a session that was used since is due later than all that follow.
+    fn look_again(&self, due: Deadline, id: SessionId) {
+        let mut ages = self.ages.borrow_mut();
+        let at = ages.partition_point(|(earlier, _)| *earlier <= due);
+        ages.insert(at, (due, id));
+    }
+
+    /// Tells every session of a change.
+    pub fn announce(&self, change: &Change) {
+        let count = self.slots.borrow().len();
+        for slot in (0..count).filter_map(|slot| u32::try_from(slot).ok()) {
+            if let Some(session) = self.at(slot) {
+                session.announce(change);
+            }
+        }
+    }
+
+    /// How many sessions live.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.live_count.get()
+    }
+
+    /// How many were opened so far.
+    #[must_use]
+    pub fn opened_count(&self) -> u64 {
+        self.opened_count.get()
+    }
+}
