@@ -30,6 +30,7 @@ use crate::mcp::model::icon::Icon;
 use crate::rt::acceptor::Arrival;
 use crate::rt::blocking::BlockingPool;
 use crate::rt::server::{Running, StartError};
+use crate::rt::spawn::WorkerTasks;
 use crate::rt::worker::WorkerSeat;
 use crate::serve::connection::{converse, serve_connection};
 use crate::serve::shard::{ServeSettings, Shard};
@@ -277,7 +278,8 @@ impl Server {
 async fn work(mut seat: WorkerSeat, settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>) {
     let clock: Rc<dyn Clock> = seat.clock().clone();
     let off_core = Arc::new(Pool(seat.blocking().clone()));
-    let shard = Shard::new(settings, catalogue, Services { clock: clock.clone(), off_core });
+    let services = Services { clock: clock.clone(), off_core, spawn: Rc::new(WorkerTasks) };
+    let shard = Shard::new(settings, catalogue, services);
     let pool = FuturePool::new(KEPT_CONNECTIONS_MAX);
     while let Arrival::Accepted(accepted) = seat.next_connection().await {
         let (pool, busy_shard) = (pool.clone(), shard.clone());

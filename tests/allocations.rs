@@ -63,6 +63,7 @@ mod tests {
 
     use ringlane::base::clock::Clock;
     use ringlane::base::pool::FuturePool;
+    use ringlane::base::spawn::Spawn;
     use ringlane::base::time::Now;
     use ringlane::base::timers::Timers;
     use ringlane::controller::catalogue::{Catalogue, ListSettings};
@@ -168,6 +169,15 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
+    struct NoTasks;
+
+    impl Spawn for NoTasks {
+        fn spawn(&self, _: Pin<Box<dyn Future<Output = ()>>>) {
+            panic!("no steady call starts a task");
+        }
+    }
+
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Pair {
         a: f64,
@@ -185,7 +195,8 @@ mod tests {
             registry.add_tool(tool).unwrap();
         }
         let catalogue = Catalogue::new(registry, &ListSettings::default());
-        let services = Services { clock: Rc::new(Still::default()), off_core: Arc::new(NoThreads) };
+        let (clock, off_core) = (Rc::new(Still::default()), Arc::new(NoThreads));
+        let services = Services { clock, off_core, spawn: Rc::new(NoTasks) };
         Shard::new(Arc::new(Settings::default().serve), catalogue, services)
     }
 

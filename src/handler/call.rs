@@ -13,6 +13,7 @@ use super::error::ToolError;
 use super::frames::Frames;
 use super::off_core::OffCore;
 use crate::base::clock::Clock;
+use crate::base::spawn::Spawn;
 use crate::http::negotiate::StreamFormat;
 use crate::jsonrpc::message::Id;
 use crate::mcp::capability::ClientCapabilities;
@@ -28,6 +29,8 @@ pub struct Services {
     pub clock: Rc<dyn Clock>,
     /// Where blocking work is done.
     pub off_core: Arc<dyn OffCore>,
+    /// The core's tasks.
+    pub spawn: Rc<dyn Spawn>,
 }
 
 /// One running call.

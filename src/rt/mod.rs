@@ -3,8 +3,8 @@
 //! Reading order: `server` (start, wait, drain), `settings`, `worker` (a thread and its seat),
 //! `acceptor` (connections come in), `gate` (and are counted), `socket` (what they are),
 //! `readiness` (how all of them wait), `listener` and `address` (where they come to), `driver`
-//! (io_uring or epoll), `clock` and `ticker` (time), `mailbox` (mail between threads), `blocking`
-//! (work that blocks), `affinity`, `limits`, `signal`.
+//! (io_uring or epoll), `clock` and `ticker` (time), `spawn` (tasks), `mailbox` (mail between
+//! threads), `blocking` (work that blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
 pub mod acceptor;
@@ -22,6 +22,7 @@ pub mod server;
 pub mod settings;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 #[cfg(test)]
 mod tests;
 mod ticker;

@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    fn shard(clock: &Rc<VirtualClock>) -> Rc<Shard> {
+    fn shard(executor: &Rc<Executor>, clock: &Rc<VirtualClock>) -> Rc<Shard> {
         let settings = ServeSettings {
             path: "/mcp".to_owned(),
             origins: OriginPolicy::default(),
@@ -245,14 +245,16 @@ mod tests {
             limits: ServeLimits::default(),
         };
         let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
-        let services = Services { clock: clock.clone(), off_core: Arc::new(InPlace) };
+        let off_core = Arc::new(InPlace);
+        let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
         Shard::new(Arc::new(settings), catalogue, services)
     }
 
     #[test]
     fn a_peer_that_takes_nothing_is_not_waited_for_once_all_is_cancelled() {
         let clock = VirtualClock::starting_at(Now(0));
-        let (shard, executor) = (shard(&clock), Executor::new(clock.clone()));
+        let executor = Executor::new(clock.clone());
+        let shard = shard(&executor, &clock);
         let windows = Windows { to_client_bytes_max: 1, ..Windows::default() };
         let (transport, _client) = pipe(windows);
         let (cancelling, timers) = (shard.clone(), clock.clone());
@@ -270,7 +272,8 @@ mod tests {
     #[test]
     fn a_signal_does_not_cut_the_last_answer_off() {
         let clock = VirtualClock::starting_at(Now(0));
-        let (shard, executor) = (shard(&clock), Executor::new(clock));
+        let executor = Executor::new(clock.clone());
+        let shard = shard(&executor, &clock);
         let (server_end, client) = pipe(Windows::default());
         let transport = Interrupted { inner: server_end, once: Cell::new(false) };
         let read = executor.block_on(async {

@@ -98,9 +98,11 @@ impl TestClient {
     #[must_use]
     pub fn new(settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>) -> Self {
         let clock = VirtualClock::starting_at(START);
-        let services = Services { clock: clock.clone(), off_core: Arc::new(InPlace) };
+        let executor = Executor::new(clock.clone());
+        let off_core = Arc::new(InPlace);
+        let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
         Self {
-            executor: Executor::new(clock.clone()),
+            executor,
             shard: Shard::new(settings.clone(), catalogue.clone(), services),
             settings,
             catalogue,

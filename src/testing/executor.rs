@@ -16,7 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -25,6 +25,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::clock::VirtualClock;
 use super::random::Random;
 use crate::base::clock::Clock;
+use crate::base::spawn::Spawn;
 
 /// The key of the future that `block_on` runs.
 const MAIN: usize = usize::MAX;
@@ -89,6 +90,17 @@ impl Drop for Outside {
     }
 }
 
+#[derive(Debug)]
+struct Spawner(Weak<Executor>);
+
+impl Spawn for Spawner {
+    fn spawn(&self, task: Pin<Box<dyn Future<Output = ()>>>) {
+        if let Some(executor) = self.0.upgrade() {
+            executor.add(task);
+        }
+    }
+}
+
 impl Executor {
     /// An executor that runs tasks in the order in which they were woken.
     #[must_use]
@@ -118,6 +130,17 @@ impl Executor {
 
     /// Adds a task.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.add(Box::pin(future));
+    }
+
+    /// What lets others add tasks, for as long as the executor lives: it does not keep it alive, so
+    /// that tasks may hold it.
+    #[must_use]
+    pub fn spawner(self: &Rc<Self>) -> Rc<dyn Spawn> {
+        Rc::new(Spawner(Rc::downgrade(self)))
+    }
+
+    fn add(&self, future: Pin<Box<dyn Future<Output = ()>>>) {
         let mut tasks = self.tasks.borrow_mut();
         let key = tasks.iter().position(Option::is_none).unwrap_or(tasks.len());
         if key == tasks.len() {
@@ -125,7 +148,7 @@ impl Executor {
         }
         let waker = self.waker(key);
         waker.wake_by_ref();
-        tasks[key] = Some(Task { future: Some(Box::pin(future)), waker });
+        tasks[key] = Some(Task { future: Some(future), waker });
     }
 
     /// Announces work on another thread: as long as what this returns is held, an executor that has
@@ -295,6 +318,20 @@ mod tests {
             Poll::Pending
         }));
         assert_eq!(ended, Some(()));
+    }
+
+    #[test]
+    fn a_task_spawns_others_and_does_not_keep_its_executor() {
+        let executor = Executor::new(VirtualClock::starting_at(Now(0)));
+        let (spawner, ended) = (executor.spawner(), Rc::new(Cell::new(false)));
+        let (inner, noted) = (spawner.clone(), ended.clone());
+        executor.spawn(async move { inner.spawn(Box::pin(async move { noted.set(true) })) });
+        executor.run();
+        assert_eq!((ended.get(), executor.task_count()), (true, 0));
+        drop(executor);
+        let noted = ended.clone();
+        spawner.spawn(Box::pin(async move { noted.set(true) }));
+        assert_eq!(Rc::strong_count(&ended), 1, "nobody is left who would poll it");
     }
 
     #[test]

@@ -70,9 +70,11 @@ impl World {
             hosts: HostPolicy::default(),
             limits: limits(random),
         };
-        let services = Services { clock: clock.clone(), off_core: Arc::new(InPlace) };
+        let executor = Executor::shuffled(clock.clone(), random.split());
+        let off_core = Arc::new(InPlace);
+        let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
         Self {
-            executor: Executor::shuffled(clock.clone(), random.split()),
+            executor,
             shard: Shard::new(Arc::new(settings), tools::catalogue(), services),
             trace: Trace::new(clock.clone(), keeps_lines),
             drain: Rc::default(),
