@@ -27,7 +27,7 @@ use crate::handler::off_core::{BlockingCx, Busy, Completion, Job, JobPanicked, O
 use crate::handler::registry::{Registry, RegistryError};
 use crate::handler::tool::Tool;
 use crate::mcp::model::icon::Icon;
-use crate::rt::acceptor::Arrival;
+use crate::rt::arrivals::Arrival;
 use crate::rt::blocking::BlockingPool;
 use crate::rt::server::{Running, StartError};
 use crate::rt::spawn::WorkerTasks;

@@ -2,10 +2,11 @@
 //!
 //! Waits for readiness, then accepts directly and without blocking: no accept is ever in flight, so
 //! none can be lost when the drain ends the loop.
-//! Open ─▶ paused for 100 ms when descriptors or memory ran out ─▶ open; open ─▶ full, while as
-//! many connections live as may ─▶ open; any ─▶ draining: what waits in the backlog is still taken,
-//! then the sockets are closed.
-//! Limits: `BATCH` connections in a row before other tasks run; the gate's number in all.
+//! Open ─▶ paused for 100 ms when descriptors, memory or places ran out ─▶ open; open ─▶ full, while
+//! as many connections live as may ─▶ open; any ─▶ draining: what waits in the backlog is still
+//! taken, then the sockets are closed.
+//! Limits: `BATCH` connections in a row before other tasks run; the gate's number on this worker,
+//! the house's in the process.
 //! Invariant: nothing here is tried again without a wait in between.
 
 use std::future::{Future, poll_fn};
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,21 +25,12 @@ use rustix::net::{Shutdown, SocketFlags, sockopt};
 use crate::base::clock::Clock;
 use crate::base::timers::Sleep;
 use crate::rt::clock::CoreClock;
-use crate::rt::gate::Gate;
+use crate::rt::gate::{Gate, House};
 use crate::rt::readiness::{Direction, Readiness};
 use crate::rt::socket::Socket;
 
 const BATCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What comes to a worker from outside.
-#[derive(Debug)]
-pub enum Arrival {
-    /// A connection.
-    Accepted(Accepted),
-    /// The drain began and the listening sockets are closed: no connection will come any more.
-    Draining,
-}
 
 /// A connection that was taken in.
 #[derive(Debug)]
@@ -69,6 +62,7 @@ pub(super) struct Acceptor {
     pause: Option<Sleep>,
     failure_count: u64,
     gate: Gate,
+    house: Arc<House>,
     clock: Rc<CoreClock>,
 }
 
@@ -95,31 +89,38 @@ enum Remedy {
 impl Acceptor {
     /// # Errors
     /// What the driver says when it cannot register a descriptor.
-    pub(super) fn new(sockets: Vec<OwnedFd>, gate: Gate, clock: Rc<CoreClock>) -> io::Result<Self> {
+    pub(super) fn new(
+        sockets: Vec<OwnedFd>,
+        gate: Gate,
+        house: Arc<House>,
+        clock: Rc<CoreClock>,
+    ) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for socket in sockets {
             listeners.push(Listener { readiness: Some(Readiness::new(socket)?), ready: false });
         }
         let batch_left = BATCH;
-        Ok(Self { listeners, turn: 0, batch_left, pause: None, failure_count: 0, gate, clock })
+        let (pause, failure_count) = (None, 0);
+        Ok(Self { listeners, turn: 0, batch_left, pause, failure_count, gate, house, clock })
     }
 
-    /// The next connection, or `Draining` once the gate is closed and the backlog is empty.
-    /// Cancel-safe.
-    pub(super) async fn next(&mut self) -> Arrival {
-        loop {
-            if self.batch_left == 0 {
-                step_aside().await;
-                self.batch_left = BATCH;
-            }
-            if self.gate.is_closed() {
-                return self.take_backlog();
-            }
-            if let Some(accepted) = self.try_accept() {
-                return Arrival::Accepted(accepted);
-            }
-            poll_fn(|context| self.poll_wait(context)).await;
+    /// Lets other tasks run after a batch.
+    pub(super) async fn rest(&mut self) {
+        if self.batch_left == 0 {
+            step_aside().await;
+            self.batch_left = BATCH;
         }
+    }
+
+    /// A connection that came some other way is part of the batch.
+    pub(super) fn note_arrival(&mut self) {
+        self.batch_left = self.batch_left.saturating_sub(1);
+    }
+
+    /// The next connection, if there is one. Once the gate is closed, `None` says that the backlog
+    /// is empty and the sockets are closed.
+    pub(super) fn try_next(&mut self) -> Option<Accepted> {
+        if self.gate.is_closed() { self.take_backlog() } else { self.try_accept() }
     }
 
     /// How often accepting failed for want of descriptors or memory.
@@ -128,7 +129,7 @@ impl Acceptor {
     }
 
     /// Ready when another try may succeed, or the gate is closed.
-    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.gate.is_closed() {
             return Poll::Ready(());
         }
@@ -175,9 +176,14 @@ impl Acceptor {
         while self.batch_left > 0 && !self.gate.is_full() {
             let readiness = self.listeners[listener_index].readiness.as_ref()?;
             self.batch_left -= 1;
+            let Some(place) = self.house.try_take() else {
+                // Other workers have more than their share; they cannot wake this one.
+                self.pause();
+                return None;
+            };
             let accepted = accept(readiness).and_then(|(fd, peer)| {
-                let pass = self.gate.try_enter();
-                let socket = Socket::with_pass(fd, pass).map_err(|error| errno(&error))?;
+                let pass = self.gate.enter(place);
+                let socket = Socket::with_pass(fd, Some(pass)).map_err(|error| errno(&error))?;
                 Ok(Accepted { socket, peer, listener_index })
             });
             match accepted.map_err(|cause| (remedy(cause), cause)) {
@@ -189,8 +195,7 @@ impl Acceptor {
                 }
                 Err((Remedy::Pause, _)) => {
                     self.failure_count += 1;
-                    let until = self.clock.now().after(PAUSE);
-                    self.pause = Some(self.clock.timers().sleep_until(until));
+                    self.pause();
                     return None;
                 }
                 Err((Remedy::Close, _)) => {
@@ -202,11 +207,16 @@ impl Acceptor {
         None
     }
 
+    fn pause(&mut self) {
+        let until = self.clock.now().after(PAUSE);
+        self.pause = Some(self.clock.timers().sleep_until(until));
+    }
+
     /// While draining: what is left in the backlogs, each listener closed when it has none.
-    fn take_backlog(&mut self) -> Arrival {
+    fn take_backlog(&mut self) -> Option<Accepted> {
         for index in 0..self.listeners.len() {
             if let Some(accepted) = self.try_accept_from(index) {
-                return Arrival::Accepted(accepted);
+                return Some(accepted);
             }
             // A closed listener resets what it has left; without a free place that is all we can.
             if let Some(readiness) = self.listeners[index].readiness.take() {
@@ -214,7 +224,7 @@ impl Acceptor {
                 let _ = rustix::net::shutdown(&readiness, Shutdown::Both);
             }
         }
-        Arrival::Draining
+        None
     }
 }
 

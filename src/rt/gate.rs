@@ -1,13 +1,18 @@
-//! Counts the connections of a worker: `Gate`, and the `Pass` that each of them holds.
+//! Counts connections: those of a worker by its `Gate`, all of the process by the `House`.
 //!
-//! Open ─▶ full ─▶ open again as passes are dropped; any ─▶ closed, when the drain begins.
-//! Local to its worker: no atomics. One watcher at a time: the accept loop, and once that has
-//! ended, whoever waits for the last connection.
-//! Invariant: `inside` is the number of passes alive, `inside <= inside_max`.
+//! A gate: open ─▶ full ─▶ open again as passes are dropped; any ─▶ closed, when the drain begins.
+//! It is local to its worker. One watcher at a time: whoever waits for arrivals, or for the end.
+//! The house is shared: a connection takes a `Place` in it where it is accepted, and keeps one when
+//! it moves to another worker. So moves may fill a worker beyond its share, but never the process.
+//! Invariant: `Gate::inside` is the number of its passes, each of which has a place;
+//! `House::inside` is the number of places, `<= inside_max` but for the second place that a
+//! connection has while it is being handed over.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// Lets connections in, up to a number, until it is closed. Clones are handles to the same gate.
@@ -20,6 +25,20 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Pass {
     state: Rc<State>,
+    _place: Place,
+}
+
+/// How many connections the process has.
+#[derive(Debug)]
+pub(super) struct House {
+    inside: AtomicUsize,
+    inside_max: usize,
+}
+
+/// The right to be one of them, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    house: Arc<House>,
 }
 
 #[derive(Debug)]
@@ -41,13 +60,10 @@ impl Gate {
         Self { state: Rc::new(state) }
     }
 
-    /// A pass, unless as many are out as may be.
-    pub(super) fn try_enter(&self) -> Option<Pass> {
-        if self.is_full() {
-            return None;
-        }
+    /// Lets a connection in, even one more than should be: whoever can choose asks `is_full` first.
+    pub(super) fn enter(&self, place: Place) -> Pass {
         self.state.inside.set(self.state.inside.get() + 1);
-        Some(Pass { state: self.state.clone() })
+        Pass { state: self.state.clone(), _place: place }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -95,6 +111,32 @@ impl State {
     }
 }
 
+impl House {
+    pub(super) fn new(inside_max: usize) -> Arc<Self> {
+        Arc::new(Self { inside: AtomicUsize::new(0), inside_max })
+    }
+
+    /// A place, unless all are taken.
+    pub(super) fn try_take(self: &Arc<Self>) -> Option<Place> {
+        // Nothing but the count itself hangs on it, so no order is needed.
+        let before = self.inside.fetch_add(1, Ordering::Relaxed);
+        let place = Place { house: self.clone() };
+        (before < self.inside_max).then_some(place)
+    }
+
+    /// A place for a connection that has one, which it is about to give back.
+    pub(super) fn take_over(self: &Arc<Self>) -> Place {
+        self.inside.fetch_add(1, Ordering::Relaxed);
+        Place { house: self.clone() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.house.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         let inside = self.state.inside.get();
@@ -115,10 +157,18 @@ mod tests {
 
     #[test]
     fn passes_are_limited_and_come_back() {
-        let gate = Gate::new(2);
-        let first = gate.try_enter().unwrap();
-        let second = gate.try_enter().unwrap();
-        assert!(gate.try_enter().is_none() && gate.is_full());
+        let (gate, house) = (Gate::new(2), House::new(3));
+        let enter = || gate.enter(house.try_take().unwrap());
+        let (first, second) = (enter(), enter());
+        assert!(gate.is_full());
+        let third = enter();
+        assert_eq!(gate.inside(), 3, "one that is handed over comes in all the same");
+        assert!(house.try_take().is_none());
+        let moved = house.take_over();
+        drop(third);
+        assert!(house.try_take().is_none(), "a move frees no place");
+        drop(moved);
+        assert!(house.try_take().is_some() && gate.is_full());
         drop(first);
         assert!(!gate.is_full() && gate.inside() == 1);
         let mut context = Context::from_waker(Waker::noop());

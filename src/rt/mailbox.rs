@@ -3,9 +3,11 @@
 //! In: messages, refused when the box is full. Out: the same, in the order in which they came.
 //! It stands on std's channel and on plain wakers, so it works under any executor; monoio's wakers
 //! may be woken from other threads and spare the system call while their worker is awake.
-//! Invariant: `notified` is set from the first post after the box was found empty until it is found
-//! empty again; only that first post wakes. Both sides swap it, so that the receiver that clears it
-//! sees every message whose sender found it set.
+//! What is said beside the mail, by a flag, is noticed the same way: set the flag, then `ring`; look
+//! at it after `poll_next` was `Pending`.
+//! Invariant: `notified` is set from the first ring after the box was found empty until it is found
+//! empty again; only that first one wakes, and every post rings. Both sides swap it, so that the
+//! receiver that clears it sees every message whose sender found it set.
 
 #![expect(clippy::disallowed_types, reason = "a waker crosses threads: one short lock, no await")]
 
@@ -60,10 +62,15 @@ impl<M> Postman<M> {
             std::sync::mpsc::TrySendError::Full(message)
             | std::sync::mpsc::TrySendError::Disconnected(message) => Full(message),
         })?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Makes whoever waits for mail look, though there may be none.
+    pub fn ring(&self) {
         if !self.bell.notified.swap(true, Ordering::AcqRel) {
             self.bell.ring();
         }
-        Ok(())
     }
 }
 
@@ -73,17 +80,22 @@ impl<M> Mailbox<M> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
+    /// The next message, if there is one.
+    pub fn try_next(&mut self) -> Option<M> {
+        self.receiver.try_recv().ok()
+    }
+
     /// The next message, or `Pending` with the context's waker noted.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<M> {
-        if let Ok(message) = self.receiver.try_recv() {
+        if let Some(message) = self.try_next() {
             return Poll::Ready(message);
         }
         self.bell.listen(context.waker());
         self.bell.notified.swap(false, Ordering::AcqRel);
         // A message that came before the flag was cleared rang for nobody.
-        match self.receiver.try_recv() {
-            Ok(message) => Poll::Ready(message),
-            Err(_) => Poll::Pending,
+        match self.try_next() {
+            Some(message) => Poll::Ready(message),
+            None => Poll::Pending,
         }
     }
 }

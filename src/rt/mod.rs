@@ -1,22 +1,26 @@
 //! Level 7: the only folder that knows the runtime, system calls, threads and clocks.
 //!
 //! Reading order: `server` (start, wait, drain), `settings`, `worker` (a thread and its seat),
-//! `acceptor` (connections come in), `gate` (and are counted), `socket` (what they are),
-//! `readiness` (how all of them wait), `listener` and `address` (where they come to), `driver`
-//! (io_uring or epoll), `clock` and `ticker` (time), `spawn` (tasks), `mailbox` (mail between
-//! threads), `blocking` (work that blocks), `affinity`, `limits`, `signal`.
+//! `arrivals` (connections come to it), `acceptor` (from outside), `mesh` (or from other workers),
+//! `gate` (and are counted), `socket` (what they are), `readiness` (how all of them wait),
+//! `listener` and `address` (where they come to), `driver` (io_uring or epoll), `clock` and
+//! `ticker` (time), `spawn` (tasks), `mailbox` (mail between threads), `broadcast` (to every
+//! worker), `blocking` (work that blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
 pub mod acceptor;
 pub mod address;
 pub mod affinity;
+pub mod arrivals;
 pub mod blocking;
+pub mod broadcast;
 pub mod clock;
 pub mod driver;
 mod gate;
 mod limits;
 pub mod listener;
 pub mod mailbox;
+pub mod mesh;
 mod readiness;
 pub mod server;
 pub mod settings;

@@ -1,11 +1,13 @@
 //! Waiting for a descriptor: `Readiness`, the only way in which this crate waits for a socket.
 //!
 //! In: any pollable descriptor, TCP, Unix or listening. Out: `ready(Direction)`, cancel-safe.
-//! monoio cannot take back an operation: dropping its `readable()` leaves the poll in the ring,
-//! with a reference that keeps the descriptor open, and each further wait would add another one.
+//! Dropping monoio's `readable()` takes the poll back only at the next submit, by a cancellation,
+//! and until that is done the poll holds the descriptor open; each wait would cost two operations.
 //! So the poll is kept here, at most one for each direction: a wait that was dropped is resumed by
-//! the next one, and closing shuts the socket down so that the poll ends and lets go.
+//! the next one, and closing shuts the socket down so that the peer sees it at once.
 //! States of a direction: no poll made ─▶ in flight ─▶ done (result taken) ─▶ in flight ─▶ …
+//! Let go, for a connection that lives on elsewhere: no shutdown; a poll in flight is cancelled and
+//! the descriptor closed within two turns of the worker's loop.
 //! Invariant: one waiter for each direction at a time; a second one takes the first one's place.
 
 use std::cell::{Cell, RefCell};
@@ -109,6 +111,13 @@ impl Readiness {
         let result = side.result.take();
         side.in_flight.set(result.is_none());
         result.map_or(Poll::Pending, |result| Poll::Ready(result.map_err(io::Error::from)))
+    }
+
+    /// Closes the descriptor without shutting down what it stands for.
+    pub(super) fn let_go(self) {
+        // Their polls are cancelled all the same, as the watchers are dropped.
+        self.shared.read.in_flight.set(false);
+        self.shared.write.in_flight.set(false);
     }
 
     /// What the descriptor is ready for at this moment, hang-up and error included.

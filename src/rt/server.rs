@@ -15,17 +15,21 @@ use std::thread::JoinHandle;
 use rustix::io::Errno;
 
 use crate::base::fault::Fault;
+use crate::handler::changes::{Announce, Change};
 use crate::rt::address::ListenAddress;
 use crate::rt::affinity::{self, AffinityError};
 use crate::rt::blocking::BlockingPool;
+use crate::rt::broadcast::{Broadcaster, broadcast};
 use crate::rt::clock::Origin;
 use crate::rt::driver::{Driver, DriverError};
+use crate::rt::gate::House;
 use crate::rt::limits;
 use crate::rt::listener::{self, ListenError, ListenOptions, SocketFile};
 use crate::rt::mailbox::{Postman, mailbox};
+use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::settings::{RtSettings, SettingError};
 use crate::rt::signal::SignalWatch;
-use crate::rt::worker::{self, Pinning, Report, WorkerMail, WorkerPlan, WorkerSeat};
+use crate::rt::worker::{self, Pinning, Report, WorkerPlan, WorkerSeat};
 
 /// The server did not start, or could not be watched. Nothing of it is left running.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +72,7 @@ pub struct Running {
     unpinned: Vec<usize>,
     connections_max: usize,
     drain: DrainHandle,
+    announcer: Broadcaster<Change>,
     threads: Vec<JoinHandle<()>>,
     files: Vec<SocketFile>,
 }
@@ -75,7 +80,7 @@ pub struct Running {
 /// Begins the drain of a server, from any thread.
 #[derive(Clone, Debug)]
 pub struct DrainHandle {
-    postmen: Arc<[Postman<WorkerMail>]>,
+    postmen: Arc<[Postman<Handed>]>,
     draining: Arc<AtomicBool>,
 }
 
@@ -108,27 +113,39 @@ where
 
     let (origin, draining) = (Origin::now(), Arc::new(AtomicBool::new(false)));
     let blocking = BlockingPool::new(settings.blocking_threads_max, settings.blocking_queue_max);
-    let mut postmen = Vec::new();
-    let mut plans = Vec::new();
-    for (index, (&cpu, sockets)) in cpus.iter().zip(bound.by_worker).enumerate() {
-        let (postman, mailbox) = mailbox(settings.mailbox_capacity);
-        postmen.push(postman);
-        plans.push(WorkerPlan {
-            index,
-            cpu,
-            driver,
-            origin,
-            sockets,
-            connections_max: limits::share(connections_max, cpus.len(), index),
-            mailbox,
-            draining: draining.clone(),
-            blocking: blocking.clone(),
-        });
-    }
-    let Started { threads, unpinned } = start_workers(plans, entry)?;
-    let drain = DrainHandle { postmen: postmen.into(), draining };
-    let (addresses, files) = (bound.addresses, bound.files);
-    Ok(Running { addresses, driver, cpus, unpinned, connections_max, drain, threads, files })
+    let house = House::new(connections_max);
+    let (postmen, mailboxes): (Vec<_>, Vec<_>) =
+        cpus.iter().map(|_| mailbox(settings.mailbox_capacity)).unzip();
+    let postmen: Arc<[Postman<Handed>]> = postmen.into();
+    let (announcer, notices) = broadcast(cpus.len(), settings.mailbox_capacity);
+    let boxes = mailboxes.into_iter().zip(notices);
+    let workers = cpus.iter().zip(bound.by_worker).zip(boxes).enumerate();
+    let plans = workers.map(|(index, ((&cpu, sockets), (mailbox, notices)))| WorkerPlan {
+        mesh: Mesh::new(index, postmen.clone(), house.clone()),
+        cpu,
+        driver,
+        origin,
+        sockets,
+        connections_max: limits::share(connections_max, cpus.len(), index),
+        house: house.clone(),
+        mailbox,
+        draining: draining.clone(),
+        announcer: announcer.clone(),
+        notices,
+        blocking: blocking.clone(),
+    });
+    let Started { threads, unpinned } = start_workers(plans.collect(), entry)?;
+    Ok(Running {
+        addresses: bound.addresses,
+        driver,
+        cpus,
+        unpinned,
+        connections_max,
+        drain: DrainHandle { postmen, draining },
+        announcer,
+        threads,
+        files: bound.files,
+    })
 }
 
 struct Started {
@@ -234,6 +251,12 @@ impl Running {
         self.drain.clone()
     }
 
+    /// What tells changes to every worker, from any thread.
+    #[must_use]
+    pub fn announcer(&self) -> Arc<dyn Announce> {
+        Arc::new(self.announcer.clone())
+    }
+
     /// Drains at the first SIGTERM or SIGINT, and exits the process at a second one, as long as the
     /// watch lives. Call it before telling anybody that the server runs.
     ///
@@ -260,8 +283,7 @@ impl DrainHandle {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         for postman in self.postmen.iter() {
-            // A worker whose mailbox is full is awake, and looks at the flag after each message.
-            let _ = postman.try_post(WorkerMail::Drain);
+            postman.ring();
         }
     }
 }

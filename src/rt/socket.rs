@@ -49,6 +49,19 @@ impl Socket {
         })
     }
 
+    /// A second descriptor of the same connection, for whoever takes it over.
+    ///
+    /// # Errors
+    /// `EMFILE` when no descriptor is left.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::io::fcntl_dupfd_cloexec(self, 0)?)
+    }
+
+    /// Ends this side of it without ending the connection, which lives on in its duplicate.
+    pub(super) fn let_go(self) {
+        self.readiness.let_go();
+    }
+
     fn note(&self, cause: Errno) -> io::Error {
         if !matches!(cause, Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) {
             self.died_of.set(Some(cause));

@@ -15,8 +15,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::rt::acceptor::{Accepted, Arrival};
+use crate::rt::acceptor::Accepted;
 use crate::rt::address::ListenAddress;
+use crate::rt::arrivals::Arrival;
 use crate::rt::driver::{Driver, IoChoice};
 use crate::rt::mailbox::mailbox;
 use crate::rt::server::{Running, serve};

@@ -1,7 +1,7 @@
 //! A worker: one pinned thread with one driver, and the seat that its entry is given.
 //!
 //! Planned ─▶ built (driver and listeners stand, reported to the supervisor) ─▶ running, once the
-//! supervisor let it go ─▶ draining, after `WorkerMail::Drain` ─▶ ended, when the entry returned.
+//! supervisor let it go ─▶ draining, once told so ─▶ ended, when the entry returned.
 //! Invariant: a worker's panic aborts the process. Its shard would be half changed, and nothing
 //! that waits for it would ever hear; what may panic by itself, a handler, is caught at its call.
 
@@ -11,40 +11,40 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 
 use rustix::io::Errno;
 
-use crate::rt::acceptor::{Acceptor, Arrival};
+use crate::handler::changes::Change;
+use crate::rt::acceptor::Acceptor;
 use crate::rt::affinity;
+use crate::rt::arrivals::{Arrival, Arrivals};
 use crate::rt::blocking::BlockingPool;
+use crate::rt::broadcast::{Broadcaster, Notices};
 use crate::rt::clock::{CoreClock, Origin};
 use crate::rt::driver::{Core, Driver, DriverError};
-use crate::rt::gate::Gate;
+use crate::rt::gate::{Gate, House};
 use crate::rt::mailbox::Mailbox;
+use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::ticker;
-
-/// What workers are told from other threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WorkerMail {
-    /// Take no more connections, and end when those that live have ended.
-    Drain,
-}
 
 /// All that a worker is made of. Crosses to its thread.
 #[derive(Debug)]
 pub(super) struct WorkerPlan {
-    pub(super) index: usize,
+    pub(super) mesh: Mesh,
     pub(super) cpu: Option<usize>,
     pub(super) driver: Driver,
     pub(super) origin: Origin,
     pub(super) sockets: Vec<OwnedFd>,
     pub(super) connections_max: usize,
-    pub(super) mailbox: Mailbox<WorkerMail>,
-    /// Set before `Drain` is posted, so that a full mailbox cannot lose it.
+    pub(super) house: Arc<House>,
+    pub(super) mailbox: Mailbox<Handed>,
+    /// Set when the drain begins, before the mailbox's bell is rung.
     pub(super) draining: Arc<AtomicBool>,
+    pub(super) announcer: Broadcaster<Change>,
+    pub(super) notices: Notices<Change>,
     pub(super) blocking: BlockingPool,
 }
 
@@ -65,13 +65,15 @@ pub(super) enum Pinning {
 /// What a worker's entry works with.
 #[derive(Debug)]
 pub struct WorkerSeat {
-    index: usize,
+    mesh: Mesh,
     cpu: Option<usize>,
     driver: Driver,
     connections_max: usize,
     clock: Rc<CoreClock>,
-    acceptor: Acceptor,
+    arrivals: Arrivals,
     gate: Gate,
+    announcer: Broadcaster<Change>,
+    notices: Option<Notices<Change>>,
     blocking: BlockingPool,
 }
 
@@ -79,7 +81,24 @@ impl WorkerSeat {
     /// Which worker this is, from 0.
     #[must_use]
     pub fn index(&self) -> usize {
-        self.index
+        self.mesh.index()
+    }
+
+    /// The other workers, to hand connections over to.
+    #[must_use]
+    pub fn mesh(&self) -> Mesh {
+        self.mesh.clone()
+    }
+
+    /// What tells changes to every worker.
+    #[must_use]
+    pub fn announcer(&self) -> Broadcaster<Change> {
+        self.announcer.clone()
+    }
+
+    /// The changes that this worker is told. There is one receiver: `None` after the first call.
+    pub fn take_notices(&mut self) -> Option<Notices<Change>> {
+        self.notices.take()
     }
 
     /// The core that it was to be pinned to.
@@ -112,36 +131,43 @@ impl WorkerSeat {
         drop(monoio::spawn(future));
     }
 
-    /// The next connection, or `Draining` once no more will come. Waits while as many connections
-    /// live as may. Cancel-safe.
+    /// What comes next: a connection from outside or from another worker, or how far the drain is.
+    /// Accepts none while as many connections live as may. Cancel-safe.
     pub async fn next_connection(&mut self) -> Arrival {
-        self.acceptor.next().await
+        self.arrivals.next().await
     }
 
-    /// How many accepted connections live.
+    /// How many connections live on this worker.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.gate.inside()
     }
 
-    /// How many may live on this worker.
+    /// How many may live on this worker when it accepts another one.
     #[must_use]
     pub fn connections_max(&self) -> usize {
         self.connections_max
     }
 
-    /// How often accepting failed for want of descriptors or memory.
+    /// How often a connection could not be taken for want of descriptors or memory.
     #[must_use]
     pub fn accept_failure_count(&self) -> u64 {
-        self.acceptor.failure_count()
+        self.arrivals.failure_count()
     }
 
-    /// Waits until every accepted connection was dropped.
+    /// How many connections other workers have handed over to this one.
+    #[must_use]
+    pub fn adopted_count(&self) -> u64 {
+        self.arrivals.adopted_count()
+    }
+
+    /// Waits until every connection of this worker was dropped. Takes none that others hand over:
+    /// after `Draining`, `next_connection` does both.
     pub async fn connections_ended(&mut self) {
         self.gate.emptied().await;
     }
 
-    /// Whether the drain has begun.
+    /// Whether the drain has begun, as far as `next_connection` has looked.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.gate.is_closed()
@@ -162,7 +188,7 @@ where
     E: Fn(WorkerSeat) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + 'static,
 {
-    let name = format!("ringlane-{}", plan.index);
+    let name = format!("ringlane-{}", plan.mesh.index());
     std::thread::Builder::new().name(name).spawn(move || {
         let ended = catch_unwind(AssertUnwindSafe(|| work(plan, &report, &start, &*entry)));
         if ended.is_err() {
@@ -177,7 +203,7 @@ where
     E: Fn(WorkerSeat) -> F,
     F: Future<Output = ()> + 'static,
 {
-    let (index, driver) = (plan.index, plan.driver);
+    let (index, driver) = (plan.mesh.index(), plan.driver);
     let pinning = match plan.cpu.map(affinity::pin) {
         None | Some(true) => Pinning::Done,
         Some(false) => Pinning::Refused,
@@ -191,8 +217,8 @@ where
         }
     };
     core.block_on(async {
-        let (seat, mail) = match sit_down(plan) {
-            Ok(seated) => seated,
+        let seat = match sit_down(plan) {
+            Ok(seat) => seat,
             Err(error) => {
                 let cause = Errno::from_io_error(&error).unwrap_or(Errno::IO);
                 let outcome = Err(DriverError::Build { driver, cause });
@@ -206,39 +232,24 @@ where
             return;
         }
         seat.spawn(ticker::drive(seat.clock.clone()));
-        seat.spawn(mail);
         entry(seat).await;
     });
 }
 
-/// The seat, and the task that reads its mail.
-fn sit_down(plan: WorkerPlan) -> io::Result<(WorkerSeat, impl Future<Output = ()>)> {
+fn sit_down(plan: WorkerPlan) -> io::Result<WorkerSeat> {
     let clock = Rc::new(CoreClock::new(plan.origin));
     let gate = Gate::new(plan.connections_max);
-    let acceptor = Acceptor::new(plan.sockets, gate.clone(), clock.clone())?;
-    let mail = read_mail(plan.mailbox, plan.draining, gate.clone());
-    let seat = WorkerSeat {
-        index: plan.index,
+    let acceptor = Acceptor::new(plan.sockets, gate.clone(), plan.house, clock.clone())?;
+    Ok(WorkerSeat {
+        mesh: plan.mesh,
         cpu: plan.cpu,
         driver: plan.driver,
         connections_max: plan.connections_max,
         clock,
-        acceptor,
+        arrivals: Arrivals::new(acceptor, plan.mailbox, gate.clone(), plan.draining),
         gate,
+        announcer: plan.announcer,
+        notices: Some(plan.notices),
         blocking: plan.blocking,
-    };
-    Ok((seat, mail))
-}
-
-#[expect(clippy::infinite_loop, reason = "it lives as long as its worker")]
-async fn read_mail(mut mailbox: Mailbox<WorkerMail>, draining: Arc<AtomicBool>, gate: Gate) {
-    loop {
-        match mailbox.next().await {
-            // The flag says it, and says it also when this was lost for want of room.
-            WorkerMail::Drain => {}
-        }
-        if draining.load(Ordering::Acquire) && !gate.is_closed() {
-            gate.close();
-        }
-    }
+    })
 }
