@@ -2,9 +2,9 @@
 //!
 //! Waits for readiness, then accepts directly and without blocking: no accept is ever in flight, so
 //! none can be lost when the drain ends the loop.
-//! Open ─▶ paused for 100 ms when descriptors, memory or places ran out ─▶ open; open ─▶ full, while
-//! as many connections live as may ─▶ open; any ─▶ draining: what waits in the backlog is still
-//! taken, then the sockets are closed.
+//! Open ─▶ paused for 100 ms when descriptors, memory or places ran out ─▶ open.
+//! Open ─▶ full, while as many connections live as may ─▶ open.
+//! Any ─▶ draining: what waits in the backlog is still taken, then the sockets are closed.
 //! Limits: `BATCH` connections in a row before other tasks run; the gate's number on this worker,
 //! the house's in the process.
 //! Invariant: nothing here is tried again without a wait in between.

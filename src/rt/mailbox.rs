@@ -3,8 +3,8 @@
 //! In: messages, refused when the box is full. Out: the same, in the order in which they came.
 //! It stands on std's channel and on plain wakers, so it works under any executor; monoio's wakers
 //! may be woken from other threads and spare the system call while their worker is awake.
-//! What is said beside the mail, by a flag, is noticed the same way: set the flag, then `ring`; look
-//! at it after `poll_next` was `Pending`.
+//! What is said beside the mail, by a flag, is noticed the same way: set the flag, then `ring`;
+//! look at it after `poll_next` was `Pending`.
 //! Invariant: `notified` is set from the first ring after the box was found empty until it is found
 //! empty again; only that first one wakes, and every post rings. Both sides swap it, so that the
 //! receiver that clears it sees every message whose sender found it set.

@@ -27,21 +27,21 @@ use crate::rt::worker::WorkerSeat;
 use crate::serve::transport::Transport;
 
 const CHILD: &str = "RINGLANE_TEST_CHILD";
-const DRIVERS: [IoChoice; 2] = [IoChoice::Auto, IoChoice::Epoll];
+pub(super) const DRIVERS: [IoChoice; 2] = [IoChoice::Auto, IoChoice::Epoll];
 
-fn settings(io: IoChoice, listen: &[&str], workers: usize) -> RtSettings {
+pub(super) fn settings(io: IoChoice, listen: &[&str], workers: usize) -> RtSettings {
     let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
     RtSettings { io, listen, workers: Some(workers), ..RtSettings::default() }
 }
 
-fn tcp_address(running: &Running) -> SocketAddr {
+pub(super) fn tcp_address(running: &Running) -> SocketAddr {
     match running.addresses()[0] {
         ListenAddress::Tcp(address) => address,
         ref other => panic!("{other} is not TCP"),
     }
 }
 
-async fn send_all(socket: &Socket, mut bytes: &[u8]) -> std::io::Result<()> {
+pub(super) async fn send_all(socket: &Socket, mut bytes: &[u8]) -> std::io::Result<()> {
     while !bytes.is_empty() {
         match socket.send(bytes) {
             Ok(sent_bytes) => bytes = &bytes[sent_bytes..],
@@ -291,8 +291,8 @@ fn a_start_that_fails_says_so_and_leaves_nothing() {
     running.wait();
 }
 
-/// A child process that runs the test of this name as the server that it has inside.
-fn start_child(
+/// A child process that runs the test of this name, below `rt`, as the server that it has inside.
+pub(super) fn start_child(
     test: &str,
     descriptors_max: usize,
 ) -> (Child, BufReader<std::process::ChildStdout>) {
@@ -300,7 +300,7 @@ fn start_child(
         .arg("-c")
         .arg(format!("ulimit -n {descriptors_max}; exec \"$0\" --exact --nocapture \"$1\""))
         .arg(std::env::current_exe().unwrap())
-        .arg(format!("rt::tests::{test}"))
+        .arg(format!("rt::{test}"))
         .env(CHILD, "1")
         .stdout(Stdio::piped())
         .spawn()
@@ -309,7 +309,7 @@ fn start_child(
     (child, lines)
 }
 
-fn is_child() -> bool {
+pub(super) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
@@ -338,7 +338,7 @@ fn the_first_signal_drains_and_the_second_ends_at_once() {
         return;
     }
     for patient in [true, false] {
-        let test = "the_first_signal_drains_and_the_second_ends_at_once";
+        let test = "tests::the_first_signal_drains_and_the_second_ends_at_once";
         let (mut child, mut lines) = start_child(test, 256);
         let address = told(&mut lines, "listening:");
         let mut client = TcpStream::connect(address).unwrap();
@@ -369,7 +369,7 @@ fn without_descriptors_accepting_pauses_and_goes_on() {
         return;
     }
     let (mut child, mut lines) =
-        start_child("without_descriptors_accepting_pauses_and_goes_on", 256);
+        start_child("tests::without_descriptors_accepting_pauses_and_goes_on", 256);
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success(), "{rest}");

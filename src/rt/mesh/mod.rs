@@ -71,3 +71,6 @@ impl Mesh {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
