@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::base::clock::Clock;
-use crate::base::pool::FuturePool;
+use crate::base::pool::Pooled;
 use crate::cli;
 use crate::config::Settings;
 use crate::controller::catalogue::Catalogue;
@@ -29,11 +29,16 @@ use crate::handler::tool::Tool;
 use crate::mcp::model::icon::Icon;
 use crate::rt::arrivals::Arrival;
 use crate::rt::blocking::BlockingPool;
+use crate::rt::broadcast::{Notice, Notices};
 use crate::rt::server::{Running, StartError};
+use crate::rt::socket::Socket;
 use crate::rt::spawn::WorkerTasks;
 use crate::rt::worker::WorkerSeat;
-use crate::serve::connection::{converse, serve_connection};
+use crate::serve::connection::{CloseReason, Parcel, Shift, Turn, serve_connection, workbench};
 use crate::serve::shard::{ServeSettings, Shard};
+use crate::session::change::Change;
+use crate::session::id::IdMint;
+use crate::session::table::Membership;
 use crate::testing::TestClient;
 
 /// How many boxes for working connections a core keeps.
@@ -191,8 +196,8 @@ impl Server {
     /// When it does not start.
     pub fn start(self) -> Result<Running, ServeError> {
         let runtime = self.settings.runtime.clone();
-        let (settings, catalogue) = self.freeze()?;
-        let entry = move |seat| work(seat, settings.clone(), catalogue.clone());
+        let frozen = self.freeze()?;
+        let entry = move |seat| work(seat, frozen.clone());
         Ok(crate::rt::server::serve(&runtime, entry)?)
     }
 
@@ -212,8 +217,8 @@ impl Server {
     /// # Errors
     /// When it would not start: see [`ServeError::Setup`].
     pub fn test_client(self) -> Result<TestClient, ServeError> {
-        let (settings, catalogue) = self.freeze()?;
-        Ok(TestClient::new(settings, catalogue))
+        let Frozen { settings, catalogue, mint } = self.freeze()?;
+        Ok(TestClient::new(settings, catalogue, mint))
     }
 
     /// What it cannot offer.
@@ -263,35 +268,100 @@ impl Server {
     }
 
     /// What every core is given.
-    pub(crate) fn freeze(self) -> Result<(Arc<ServeSettings>, Arc<Catalogue>), ServeError> {
+    pub(crate) fn freeze(self) -> Result<Frozen, ServeError> {
         let mut faults = self.registry_faults();
         faults.extend(self.settings.check().err().unwrap_or_default());
         if !faults.is_empty() {
             return Err(ServeError::Setup { faults });
         }
         let catalogue = Catalogue::new(self.registry, &self.settings.lists);
-        Ok((Arc::new(self.settings.serve), catalogue))
+        let mint =
+            IdMint::new().map_err(|fault| ServeError::Setup { faults: vec![fault.to_string()] })?;
+        Ok(Frozen { settings: Arc::new(self.settings.serve), catalogue, mint: Arc::new(mint) })
     }
 }
 
+/// What every core is given, frozen.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    pub(crate) settings: Arc<ServeSettings>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) mint: Arc<IdMint>,
+}
+
 /// What a worker does: accept and serve until the drain, then see the connections out.
-async fn work(mut seat: WorkerSeat, settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>) {
+async fn work(mut seat: WorkerSeat, frozen: Frozen) {
+    let Frozen { settings, catalogue, mint } = frozen;
     let clock: Rc<dyn Clock> = seat.clock().clone();
-    let off_core = Arc::new(Pool(seat.blocking().clone()));
-    let services = Services { clock: clock.clone(), off_core, spawn: Rc::new(WorkerTasks) };
-    let shard = Shard::new(settings, catalogue, services);
-    let pool = FuturePool::new(KEPT_CONNECTIONS_MAX);
-    while let Arrival::Accepted(accepted) = seat.next_connection().await {
-        let (pool, busy_shard) = (pool.clone(), shard.clone());
-        let busy = move |socket| pool.run(converse(socket, busy_shard.clone()));
-        seat.spawn(serve_connection(accepted.socket, shard.clone(), busy));
+    let services = Services {
+        clock: clock.clone(),
+        off_core: Arc::new(Pool(seat.blocking().clone())),
+        spawn: Rc::new(WorkerTasks),
+    };
+    let mesh = seat.mesh();
+    let membership = Membership { worker: mesh.index(), worker_count: mesh.workers(), mint };
+    let shard = Shard::new(settings, catalogue, services, &membership);
+    if let Some(notices) = seat.take_notices() {
+        seat.spawn(pass_on(notices, shard.clone()));
+    }
+    let hand_over = move |socket, Parcel { to, input }| {
+        mesh.hand_over(to, socket, input).map_err(|(socket, _unanswered)| socket)
+    };
+    let bench = Rc::new(workbench(shard.clone(), KEPT_CONNECTIONS_MAX, hand_over));
+    while let Some((socket, shift)) = next_connection(&mut seat).await {
+        seat.spawn(serve(socket, shift, &shard, &bench));
     }
     let cancel_at = shard.drain();
-    if clock.timers().timeout(cancel_at, seat.connections_ended()).await.is_err() {
+    if clock.timers().timeout(cancel_at, see_out(&mut seat, &shard, &bench)).await.is_err() {
         shard.cancel();
         let give_up_at = clock.now().after(CANCEL_GRACE);
         // Who is still there after that took no answer in time: the process ends regardless.
-        let _ = clock.timers().timeout(give_up_at, seat.connections_ended()).await;
+        let _ = clock.timers().timeout(give_up_at, see_out(&mut seat, &shard, &bench)).await;
+    }
+}
+
+/// What a connection begins with, if it has more to do than to wait.
+type FirstShift = Option<Box<Shift>>;
+
+/// The next connection; `None` when the drain begins or ends.
+async fn next_connection(seat: &mut WorkerSeat) -> Option<(Socket, FirstShift)> {
+    match seat.next_connection().await {
+        Arrival::Accepted(accepted) => Some((accepted.socket, None)),
+        Arrival::Handed { socket, input } => Some((socket, Some(Box::new(Shift::Converse(input))))),
+        Arrival::Draining | Arrival::Ended => None,
+    }
+}
+
+/// What runs the shifts of a worker's connections.
+trait Bench: Fn(Socket, FirstShift) -> Pooled<Turn<Socket>> + 'static {}
+
+impl<B: Fn(Socket, FirstShift) -> Pooled<Turn<Socket>> + 'static> Bench for B {}
+
+/// Serves one connection.
+fn serve<B: Bench>(
+    socket: Socket,
+    shift: FirstShift,
+    shard: &Rc<Shard>,
+    bench: &Rc<B>,
+) -> impl Future<Output = CloseReason> + use<B> {
+    let bench = bench.clone();
+    serve_connection(socket, shift, shard.clone(), move |socket, shift| bench(socket, shift))
+}
+
+/// Serves those that other workers still hand over, until no connection lives.
+async fn see_out<B: Bench>(seat: &mut WorkerSeat, shard: &Rc<Shard>, bench: &Rc<B>) {
+    while let Some((socket, shift)) = next_connection(seat).await {
+        seat.spawn(serve(socket, shift, shard, bench));
+    }
+}
+
+/// Passes on to this core's clients what changed.
+async fn pass_on(mut notices: Notices<Change>, shard: Rc<Shard>) {
+    loop {
+        match notices.next().await {
+            Notice::Message(change) => shard.announce(&change),
+            Notice::Lost => shard.announce_all(),
+        }
     }
 }
 
@@ -311,31 +381,24 @@ impl OffCore for Pool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Ready;
-
     use super::*;
-    use crate::rt::socket::Socket;
-    use crate::serve::connection::{CloseReason, Turn};
+    use crate::base::pool::FuturePool;
 
-    /// What a waiting connection holds in its task: growth here is growth for every idle client.
-    /// The runtime adds a header, the socket what it shares with its poll.
+    /// What a waiting connection holds in its task, all that its worker adds included: growth here
+    /// is growth for every idle client. The runtime adds a header, the socket what it shares with
+    /// its poll.
     #[test]
     fn a_waiting_connection_is_small() {
-        fn size_of_future<B, F>(_: impl Fn(Socket, Rc<Shard>, B) -> F) -> usize {
+        fn size_of_future<B, F>(
+            _: impl Fn(Socket, FirstShift, &Rc<Shard>, &Rc<B>) -> F,
+            _: &Rc<B>,
+        ) -> usize {
             size_of::<F>()
         }
-        struct Busy(FuturePool<Ready<(Socket, Turn)>>, Rc<Shard>);
-        fn waiting(
-            socket: Socket,
-            shard: Rc<Shard>,
-            Busy(pool, _shard): Busy,
-        ) -> impl Future<Output = CloseReason> {
-            serve_connection(socket, shard, move |socket| {
-                let _held = &_shard;
-                pool.run(std::future::ready((socket, Turn::Wait)))
-            })
-        }
-        let size = size_of_future(waiting);
+        let bench = Rc::new(|socket, _: FirstShift| {
+            FuturePool::new(1).run(std::future::ready(Turn::Wait::<Socket>(socket)))
+        });
+        let size = size_of_future(serve, &bench);
         assert!(size <= 224, "{size} bytes");
     }
 }

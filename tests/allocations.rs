@@ -62,7 +62,6 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use ringlane::base::clock::Clock;
-    use ringlane::base::pool::FuturePool;
     use ringlane::base::spawn::Spawn;
     use ringlane::base::time::Now;
     use ringlane::base::timers::Timers;
@@ -72,9 +71,10 @@ mod tests {
     use ringlane::handler::registry::Registry;
     use ringlane::rt::driver::{Driver, block_on};
     use ringlane::rt::socket::Socket;
-    use ringlane::serve::connection::{converse, serve_connection};
+    use ringlane::serve::connection::{converse, serve_connection, workbench};
     use ringlane::serve::shard::Shard;
     use ringlane::serve::transport::Transport;
+    use ringlane::session::table::Membership;
     use ringlane::{Cx, Settings, Tool};
 
     use super::COUNT;
@@ -138,6 +138,9 @@ mod tests {
             None
         }
 
+        fn address(&self) -> Option<std::net::IpAddr> {
+            None
+        }
         fn shutdown_send(&self) {}
 
         fn reset_on_close(&self) {}
@@ -197,7 +200,8 @@ mod tests {
         let catalogue = Catalogue::new(registry, &ListSettings::default());
         let (clock, off_core) = (Rc::new(Still::default()), Arc::new(NoThreads));
         let services = Services { clock, off_core, spawn: Rc::new(NoTasks) };
-        Shard::new(Arc::new(Settings::default().serve), catalogue, services)
+        let membership = Membership::alone().unwrap();
+        Shard::new(Arc::new(Settings::default().serve), catalogue, services, &membership)
     }
 
     fn post(fields: &str, body: &str) -> Vec<u8> {
@@ -231,10 +235,9 @@ mod tests {
     /// what answers it.
     fn steady(bytes: &[u8], answers: usize, status: &str) -> usize {
         let (shard, pipe) = (shard(), Pipe::default());
-        let pool = FuturePool::new(4);
-        let busy = |pipe| pool.run(converse(pipe, shard.clone()));
+        let busy = workbench(shard.clone(), 4, |transport, _parcel| Err(transport));
         let mut connection: Pin<&mut dyn Future<Output = _>> =
-            pin!(serve_connection(pipe.clone(), shard.clone(), &busy));
+            pin!(serve_connection(pipe.clone(), None, shard.clone(), &busy));
         let mut context = Context::from_waker(Waker::noop());
         let mut last = 0;
         for _ in 0..20 {
@@ -295,17 +298,17 @@ mod tests {
     fn a_waiting_connection_is_small() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         block_on(Driver::Epoll, async {
-            let (shard, pool) = (shard(), FuturePool::new(4));
+            let shard = shard();
             let (first, second) = (ours.try_clone().unwrap(), ours);
-            let working = converse(Socket::new(first.into()).unwrap(), shard.clone());
+            let working = converse(Socket::new(first.into()).unwrap(), Vec::new(), shard.clone());
             // As a worker does it, all that it holds counted.
-            let for_busy = shard.clone();
-            let busy = move |socket| pool.run(converse(socket, for_busy.clone()));
-            let waiting = serve_connection(Socket::new(second.into()).unwrap(), shard, busy);
+            let busy = workbench(shard.clone(), 4, |transport, _parcel| Err(transport));
+            let socket = Socket::new(second.into()).unwrap();
+            let waiting = serve_connection(socket, None, shard, busy);
             let (working_bytes, waiting_bytes) = (size_of_val(&working), size_of_val(&waiting));
             println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
             assert!(waiting_bytes <= 224, "{waiting_bytes}");
-            assert!(working_bytes <= 1272, "{working_bytes}");
+            assert!(working_bytes <= 1408, "{working_bytes}");
         })
         .unwrap();
     }

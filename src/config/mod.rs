@@ -8,9 +8,7 @@ pub mod limits;
 pub mod values;
 
 use crate::controller::catalogue::ListSettings;
-use crate::http::origin::{HostPolicy, OriginPolicy};
 use crate::rt::settings::RtSettings;
-use crate::serve::limits::ServeLimits;
 use crate::serve::shard::ServeSettings;
 
 /// All settings of a server.
@@ -27,12 +25,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            serve: ServeSettings {
-                path: "/mcp".to_owned(),
-                origins: OriginPolicy::default(),
-                hosts: HostPolicy::default(),
-                limits: ServeLimits::default(),
-            },
+            serve: ServeSettings::default(),
             runtime: RtSettings::default(),
             lists: ListSettings::default(),
         }

@@ -80,6 +80,16 @@ impl Catalogue {
         &self.registry
     }
 
+    /// Whether there are resources or templates of such.
+    pub(super) fn offers_resources(&self) -> bool {
+        false
+    }
+
+    /// Whether there are prompts.
+    pub(super) fn offers_prompts(&self) -> bool {
+        false
+    }
+
     pub(super) fn edition(&self, revision: Revision) -> &Edition {
         &self.editions[revision.index()]
     }

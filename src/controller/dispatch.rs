@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::catalogue::Catalogue;
+use crate::base::clock::Clock;
 use crate::base::pool::Pooled;
 use crate::handler::answer::Finished;
 use crate::handler::call::{Call, Calls, Services};
@@ -26,6 +27,12 @@ use crate::mcp::meta::Meta;
 use crate::mcp::method::Method;
 use crate::mcp::mirror::MirroredFields;
 use crate::mcp::revision::{Era, Revision};
+use crate::session::conversation::Session;
+use crate::session::limits::SessionMode;
+use crate::session::owner::Owner;
+use crate::session::stream::EventStream;
+use crate::session::subscription::Subscriptions;
+use crate::session::table::Sessions;
 
 /// What the controller is told about an HTTP request besides its body.
 #[derive(Clone, Copy)]
@@ -34,6 +41,10 @@ pub struct Envelope<'a> {
     pub fields: &'a dyn MirroredFields,
     /// How a stream would be framed; `None` when the client takes none.
     pub stream: Option<StreamFormat>,
+    /// The session that the request names, in the legacy era.
+    pub session: Option<&'a Rc<Session>>,
+    /// Who asks; looked up only when a session is opened.
+    pub asker: &'a dyn Fn() -> Owner,
 }
 
 impl std::fmt::Debug for Envelope<'_> {
@@ -50,10 +61,25 @@ pub enum Reaction {
         /// The HTTP status.
         status: u16,
     },
-    /// A notification was taken; there is nothing to write (202).
+    /// The answer to a handshake was written, which opened this session.
+    Greeted(Rc<Session>),
+    /// A notification or a response was taken; there is nothing to write (202).
     Accepted,
-    /// A tool runs; [`Controller::finish`] writes its response.
+    /// A handler runs; [`Controller::finish`] writes its response.
     Calls(RunningCall),
+    /// Several messages came; nothing was written.
+    Batch(Batch),
+    /// A subscription was opened, whose stream this is; nothing was written.
+    Listens(Rc<EventStream>),
+}
+
+/// What became of the messages of a batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The responses that are there already.
+    pub answers: Vec<Vec<u8>>,
+    /// The calls that began.
+    pub calls: Vec<RunningCall>,
 }
 
 /// A call whose handler was begun and not yet polled.
@@ -82,7 +108,22 @@ pub struct Controller {
     pub(super) tools: Vec<Rc<dyn LocalTool>>,
     pub(super) calls: Calls,
     pub(super) stream_buffer_bytes_max: usize,
+    pub(super) clock: Rc<dyn Clock>,
+    pub(super) sessions: Rc<Sessions>,
+    pub(super) session_mode: SessionMode,
+    pub(super) subscriptions: Rc<Subscriptions>,
     decoder: RefCell<Decoder>,
+}
+
+/// What the controller of a core is bounded by.
+#[derive(Clone, Debug)]
+pub struct ControllerLimits {
+    /// JSON texts.
+    pub json: JsonLimits,
+    /// How many bytes of a call's notifications may wait.
+    pub stream_buffer_bytes_max: usize,
+    /// Whether there are sessions.
+    pub session_mode: SessionMode,
 }
 
 /// How many ended calls a core keeps for use again.
@@ -94,15 +135,20 @@ impl Controller {
     pub fn new(
         catalogue: Arc<Catalogue>,
         services: Services,
-        json: JsonLimits,
-        stream_buffer_bytes_max: usize,
+        limits: ControllerLimits,
+        sessions: Rc<Sessions>,
+        subscriptions: Rc<Subscriptions>,
     ) -> Self {
         let tools = catalogue.registry().tools().iter().map(|entry| entry.code.localise());
         Self {
             tools: tools.collect(),
+            clock: services.clock.clone(),
             calls: Calls::new(services, KEPT_CALLS_MAX),
-            stream_buffer_bytes_max,
-            decoder: RefCell::new(Decoder::new(json)),
+            stream_buffer_bytes_max: limits.stream_buffer_bytes_max,
+            session_mode: limits.session_mode,
+            sessions,
+            subscriptions,
+            decoder: RefCell::new(Decoder::new(limits.json)),
             catalogue,
         }
     }
@@ -120,37 +166,75 @@ impl Controller {
 
     fn read(&self, value: View<'_>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
         match Message::read(value) {
-            Ok(Message::Request { id, method, params }) => {
+            Ok(Message::Batch(messages)) => self.batch(messages, envelope, out),
+            Ok(message) => self.message(message, envelope, out),
+            Err(InvalidMessage { reason, id }) => refuse(out, id, &error::invalid_request(reason)),
+        }
+    }
+
+    /// Answers one message, which is no batch.
+    pub(super) fn message(
+        &self,
+        message: Message<'_>,
+        envelope: Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
+        match message {
+            Message::Request { id, method, params } => {
                 self.request(Asked { id, method, params }, envelope, out)
             }
-            Ok(Message::Notification { params, .. }) => notification(params, envelope, out),
-            // There is no session in which the server could have asked anything.
-            Ok(Message::Response { .. }) => {
-                let error = error::invalid_request("there is no request that this could answer");
-                refuse(out, None, &error)
+            Message::Notification { method, params } => {
+                self.notification(method, params, envelope, out)
             }
-            Ok(Message::Batch(_)) => {
-                refuse(out, None, &error::invalid_request("a body holds one message, not an array"))
-            }
-            Err(InvalidMessage { reason, id }) => refuse(out, id, &error::invalid_request(reason)),
+            Message::Response { id, outcome } => self.response(id, outcome, envelope, out),
+            Message::Batch(_) => refuse(out, None, &error::invalid_request("an array in an array")),
         }
     }
 
     fn request(&self, asked: Asked<'_>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
         let meta = Meta::read(asked.params);
-        let revision = match era::of_request(asked.method, asked.params, &meta, envelope.fields) {
+        let settled = envelope.session.map(|session| session.revision());
+        let speaks = era::of_request(asked.method, asked.params, &meta, envelope.fields, settled);
+        let revision = match speaks {
             Ok(Speaks::Revision(revision)) => revision,
-            Ok(Speaks::Handshake) => return self.initialize(asked, out),
+            Ok(Speaks::Handshake) => return self.initialize(asked, envelope, out),
             Err(error) => return refuse(out, Some(asked.id), &error),
         };
+        if revision.era() == Era::Legacy
+            && envelope.session.is_none()
+            && self.session_mode == SessionMode::Required
+        {
+            let reason = "Mcp-Session-Id is missing; begin with initialize";
+            return refuse(out, Some(asked.id), &error::invalid_request(reason));
+        }
+        let envelope = match revision.era() {
+            Era::Legacy => envelope,
+            // No session is read in the modern era, even if one is named.
+            Era::Modern => Envelope { session: None, ..envelope },
+        };
+        self.dispatch(asked, &meta, revision, envelope, out)
+    }
+
+    fn dispatch(
+        &self,
+        asked: Asked<'_>,
+        meta: &Meta<'_>,
+        revision: Revision,
+        envelope: Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
         let reply = Reply { id: asked.id, revision };
         let edition = self.catalogue.edition(revision);
+        let Asked { params, .. } = asked;
         match Method::parse(asked.method, revision.era()) {
-            Some(Method::ToolsCall) => self.call_tool(asked.params, &meta, reply, envelope, out),
-            Some(Method::ToolsList) => self.list_tools(asked.params, reply, out),
+            Some(Method::ToolsCall) => self.call_tool(params, meta, reply, envelope, out),
+            Some(Method::ToolsList) => self.list_tools(params, reply, out),
             Some(Method::Ping) => reply.result(out, &edition.empty),
             Some(Method::ServerDiscover) => reply.result(out, &edition.greeting),
-            Some(Method::LoggingSetLevel) => self.set_log_level(asked.params, reply, out),
+            Some(Method::LoggingSetLevel) => self.set_log_level(params, reply, envelope, out),
+            Some(Method::ResourcesSubscribe) => self.watch(params, reply, envelope, out),
+            Some(Method::ResourcesUnsubscribe) => self.unwatch(params, reply, envelope, out),
+            Some(Method::SubscriptionsListen) => self.listen(params, reply, envelope, out),
             // Only a handshake is legacy without a revision, and it was answered above.
             Some(Method::Initialize) | None => reply.error(out, &error::method_not_found()),
         }
@@ -197,16 +281,17 @@ impl Reply<'_> {
 }
 
 /// Refuses a message whose revision is not settled: 400 in every era.
-fn refuse(out: &mut Vec<u8>, id: Option<Id<'_>>, error: &RpcError) -> Reaction {
-    encode::error(out, id.map(encode::id_json).as_deref(), error);
-    Reaction::Answered { status: 400 }
+pub(super) fn refuse(out: &mut Vec<u8>, id: Option<Id<'_>>, error: &RpcError) -> Reaction {
+    refuse_with(out, id, error, 400)
 }
 
-/// Takes a notification. None has an effect here: `initialized` and `cancelled` belong to sessions,
-/// and in the modern era a call is cancelled by closing its response.
-fn notification(params: Option<View<'_>>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
-    match era::of_notification(&Meta::read(params), envelope.fields).map(Revision::era) {
-        Ok(Era::Legacy | Era::Modern) => Reaction::Accepted,
-        Err(error) => refuse(out, None, &error),
-    }
+/// Refuses a message with this status.
+pub(super) fn refuse_with(
+    out: &mut Vec<u8>,
+    id: Option<Id<'_>>,
+    error: &RpcError,
+    status: u16,
+) -> Reaction {
+    encode::error(out, id.map(encode::id_json).as_deref(), error);
+    Reaction::Answered { status }
 }

@@ -4,7 +4,7 @@
 //! with `isError`; a call that should not have been made gives an error. Arguments that break the
 //! schema are the model's to mend, so from 2025-11-25 on they are a result, and an error before.
 
-use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject};
+use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject, refuse_with};
 use crate::handler::answer::{Answer, Finished, Outcome, ResultFrame, failure};
 use crate::handler::call::{Call, CallStart};
 use crate::handler::context::Cx;
@@ -60,6 +60,10 @@ impl Controller {
         envelope: Envelope<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
+        if envelope.session.is_some_and(|session| session.work_room() == 0) {
+            let error = error::internal("As many requests of this session run as may; wait");
+            return refuse_with(out, Some(reply.id), &error, 429);
+        }
         match self.begin(params, meta, reply, envelope) {
             Ok(running) => Reaction::Calls(running),
             Err(Refusal::Error(error)) => reply.error(out, &error),
@@ -93,7 +97,10 @@ impl Controller {
                 let level = meta.level().map_err(error::invalid_params)?;
                 (ClientCapabilities::read(meta.capabilities), level)
             }
-            Era::Legacy => (ClientCapabilities::default(), Some(SESSIONLESS_LOG_LEVEL)),
+            Era::Legacy => match envelope.session {
+                Some(session) => (session.capabilities(), Some(session.log_level())),
+                None => (ClientCapabilities::default(), Some(SESSIONLESS_LOG_LEVEL)),
+            },
         };
         let call = self.calls.begin(&CallStart {
             revision: reply.revision,
@@ -103,6 +110,7 @@ impl Controller {
             log_level,
             stream: envelope.stream,
             stream_buffer_bytes_max: self.stream_buffer_bytes_max,
+            session: envelope.session,
         });
         match self.tools[tool_index].start(Cx::new(call.clone()), arguments) {
             Ok(work) => Ok(RunningCall { call, work, subject: Subject::Tool(tool_index) }),

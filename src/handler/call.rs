@@ -20,7 +20,9 @@ use crate::mcp::capability::ClientCapabilities;
 use crate::mcp::meta::{Meta, RESERVED_PREFIX};
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::Revision;
+use crate::session::conversation::{Session, TooMany, Work};
 use crate::session::question::Question;
+use crate::session::stream::EventStream;
 
 /// What the handlers of a core stand on.
 #[derive(Clone, Debug)]
@@ -48,6 +50,12 @@ pub struct Call {
     log_level: Cell<Option<LogLevel>>,
     progress: Cell<f64>,
     frames: RefCell<Frames>,
+    /// The session that it is for, in the legacy era.
+    session: RefCell<Option<Rc<Session>>>,
+    /// The event stream that it answers on, once it needs one: calls of sessions alone.
+    stream: RefCell<Option<Rc<EventStream>>>,
+    /// Notifications that found no room in that stream.
+    dropped_count: Cell<u64>,
     cancelled: Cell<bool>,
     cancel_wakers: RefCell<Vec<Waker>>,
     /// The connection's task, woken for frames that are made while the handler is not polled.
@@ -71,6 +79,8 @@ pub struct CallStart<'a> {
     pub stream: Option<StreamFormat>,
     /// How many bytes of frames may wait.
     pub stream_buffer_bytes_max: usize,
+    /// The session that it is for.
+    pub session: Option<&'a Rc<Session>>,
 }
 
 impl Call {
@@ -85,6 +95,9 @@ impl Call {
             log_level: Cell::new(None),
             progress: Cell::new(f64::NEG_INFINITY),
             frames: RefCell::default(),
+            session: RefCell::default(),
+            stream: RefCell::default(),
+            dropped_count: Cell::new(0),
             cancelled: Cell::new(false),
             cancel_wakers: RefCell::default(),
             task: RefCell::default(),
@@ -100,6 +113,9 @@ impl Call {
         self.cancel_wakers.borrow_mut().clear();
         *self.task.borrow_mut() = None;
         self.frames.borrow_mut().open(start.stream, start.stream_buffer_bytes_max);
+        *self.session.borrow_mut() = start.session.cloned();
+        *self.stream.borrow_mut() = None;
+        self.dropped_count.set(0);
         rewrite(&self.id_json, |out| start.id.encode(out));
         rewrite(&self.token_json, |out| {
             if let Some(token) = start.meta.token() {
@@ -154,16 +170,88 @@ impl Call {
         larger
     }
 
-    /// Makes a notification and wakes the connection to send it.
+    /// Makes a notification and wakes whoever sends it.
     pub(super) fn push_frame(&self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         if self.cancelled.get() {
             return false;
         }
+        if let Some((session, stream)) = self.event_stream() {
+            let mut write = Some(write);
+            let taken = session.notify(&stream, &mut |out| {
+                if let Some(write) = write.take() {
+                    write(out);
+                }
+            });
+            self.dropped_count.set(self.dropped_count.get() + u64::from(!taken));
+            return taken;
+        }
         let taken = self.frames.borrow_mut().push(write);
-        if taken && let Some(task) = self.task.borrow_mut().take() {
-            task.wake();
+        if taken {
+            self.wake_task();
         }
         taken
+    }
+
+    /// The session that it is for.
+    #[must_use]
+    pub fn session(&self) -> Option<Rc<Session>> {
+        self.session.borrow().clone()
+    }
+
+    /// The event stream that it answers on, if one was needed so far.
+    #[must_use]
+    pub fn opened_stream(&self) -> Option<Rc<EventStream>> {
+        self.stream.borrow().clone()
+    }
+
+    /// The session that it is for and the event stream that it answers on, which is opened now if
+    /// it was not yet. `None` without a session, or when the client takes no stream.
+    pub fn event_stream(&self) -> Option<(Rc<Session>, Rc<EventStream>)> {
+        let session = self.session()?;
+        let format = self.frames.borrow().format()?;
+        let mut held = self.stream.borrow_mut();
+        let now = self.services.clock.now();
+        let stream = held.get_or_insert_with(|| session.open_answer(format, now));
+        Some((session, stream.clone()))
+    }
+
+    /// Whether it answers on an event stream if it takes its time.
+    #[must_use]
+    pub fn takes_events(&self) -> bool {
+        self.session.borrow().is_some() && self.frames.borrow().is_stream()
+    }
+
+    /// Lets it answer on a stream that others answer on too.
+    pub fn share_stream(&self, stream: Rc<EventStream>) {
+        *self.stream.borrow_mut() = Some(stream);
+    }
+
+    /// Whether the next notification would find room.
+    pub(super) fn has_room(&self) -> bool {
+        match &*self.stream.borrow() {
+            Some(stream) => stream.has_room(),
+            None => self.frames.borrow().has_room(),
+        }
+    }
+
+    /// Asks to be woken when there is room.
+    pub(super) fn wake_at_room(&self, waker: &Waker) {
+        match &*self.stream.borrow() {
+            Some(stream) => stream.wake_at_room(waker),
+            None => self.frames.borrow_mut().wake_at_room(waker),
+        }
+    }
+
+    /// How many notifications found no room.
+    #[must_use]
+    pub fn dropped_count(&self) -> u64 {
+        self.dropped_count.get() + self.frames.borrow().dropped_count()
+    }
+
+    fn wake_task(&self) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.wake();
+        }
     }
 
     /// The notifications that wait to be sent.
@@ -186,6 +274,7 @@ impl Call {
         for waker in self.cancel_wakers.borrow_mut().drain(..) {
             waker.wake();
         }
+        self.wake_task();
     }
 
     /// Whether nobody waits for the answer any more.
@@ -199,13 +288,21 @@ impl Call {
     ///
     /// # Errors
     /// A failure told to the model, when this client cannot be asked: it is served without a
-    /// session, or takes no stream.
+    /// session, takes no stream, or was asked too much at once.
     pub(super) fn ask_live(
         &self,
-        _method: &'static str,
-        _params_json: &str,
+        method: &'static str,
+        params_json: &str,
     ) -> Result<Rc<Question>, ToolError> {
-        Err(ToolError::new("the client cannot be asked: it has no session"))
+        if self.session.borrow().is_none() {
+            return Err(ToolError::new("the client cannot be asked: it has no session"));
+        }
+        let Some((session, stream)) = self.event_stream() else {
+            return Err(ToolError::new("the client cannot be asked: it takes no event stream"));
+        };
+        session.ask(&stream, method, params_json).map_err(|TooMany(limit)| {
+            ToolError::new(format!("the client cannot be asked: too many questions ({limit})"))
+        })
     }
 
     pub(super) fn wake_at_cancel(&self, waker: &Waker) {
@@ -213,6 +310,16 @@ impl Call {
         if !wakers.iter().any(|held| held.will_wake(waker)) {
             wakers.push(waker.clone());
         }
+    }
+}
+
+impl Work for Call {
+    fn answers(&self, id_json: &[u8]) -> bool {
+        *self.id_json.borrow() == id_json
+    }
+
+    fn cancel(&self) {
+        Self::cancel(self);
     }
 }
 
@@ -270,6 +377,8 @@ impl Calls {
         let mut kept = self.kept.borrow_mut();
         if Rc::strong_count(&call) == 1 && kept.len() < self.kept_count_max {
             *call.task.borrow_mut() = None;
+            *call.session.borrow_mut() = None;
+            *call.stream.borrow_mut() = None;
             kept.push(call);
         }
     }

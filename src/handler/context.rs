@@ -204,11 +204,10 @@ impl Future for Room<'_> {
     type Output = ();
 
     fn poll(self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<()> {
-        let mut frames = self.cx.call.frames();
-        if frames.has_room() {
+        if self.cx.call.has_room() {
             return Poll::Ready(());
         }
-        frames.wake_at_room(context.waker());
+        self.cx.call.wake_at_room(context.waker());
         Poll::Pending
     }
 }

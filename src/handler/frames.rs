@@ -44,6 +44,12 @@ impl Frames {
         true
     }
 
+    /// How they are framed; `None` when the client takes no stream.
+    #[must_use]
+    pub fn format(&self) -> Option<StreamFormat> {
+        self.format
+    }
+
     /// Whether the client takes a stream.
     #[must_use]
     pub fn is_stream(&self) -> bool {

@@ -3,11 +3,10 @@
 //! Reading order: `context` (what a running handler may ask for), `call` (the state of one running
 //! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),
 //! `input` (what it takes), `tool` (a closure behind a name), `off_core` (work that blocks),
-//! `changes` (what may change meanwhile), `registry` (all of them, frozen).
+//! `registry` (all of them, frozen).
 
 pub mod answer;
 pub mod call;
-pub mod changes;
 pub mod context;
 pub mod error;
 pub mod frames;

@@ -24,7 +24,7 @@ pub enum Speaks {
     Handshake,
 }
 
-/// Decides for a request.
+/// Decides for a request. `settled` is what the handshake of its session settled, if it names one.
 ///
 /// # Errors
 /// The error with which the request is refused; it travels with 400.
@@ -33,13 +33,14 @@ pub fn of_request(
     params: Option<View<'_>>,
     meta: &Meta<'_>,
     fields: &dyn MirroredFields,
+    settled: Option<Revision>,
 ) -> Result<Speaks, RpcError> {
     mirror::check_single(fields)?;
     if let Some(claim) = meta.version {
         return of_claim(claim, method, params, meta, fields).map(Speaks::Revision);
     }
     let named = match fields.version() {
-        None => Revision::ASSUMED,
+        None => settled.unwrap_or(Revision::ASSUMED),
         Some(_) if method == "initialize" => return Ok(Speaks::Handshake),
         Some(name) => Revision::parse(name).ok_or_else(|| error::unsupported_version(name))?,
     };
@@ -49,7 +50,8 @@ pub fn of_request(
              io.modelcontextprotocol/clientCapabilities",
         )),
         Era::Legacy if method == "initialize" => Ok(Speaks::Handshake),
-        Era::Legacy => Ok(Speaks::Revision(named)),
+        // Clients name their newest revision; what the handshake settled governs.
+        Era::Legacy => Ok(Speaks::Revision(settled.unwrap_or(named))),
     }
 }
 
@@ -57,12 +59,19 @@ pub fn of_request(
 ///
 /// # Errors
 /// When it names a revision that is not served, or repeats a field with another value.
-pub fn of_notification(meta: &Meta<'_>, fields: &dyn MirroredFields) -> Result<Revision, RpcError> {
+pub fn of_notification(
+    meta: &Meta<'_>,
+    fields: &dyn MirroredFields,
+    settled: Option<Revision>,
+) -> Result<Revision, RpcError> {
     mirror::check_single(fields)?;
     let name = meta.version.and_then(View::as_str).or_else(|| fields.version());
-    name.map_or(Ok(Revision::ASSUMED), |name| {
-        Revision::parse(name).ok_or_else(|| error::unsupported_version(name))
-    })
+    let Some(name) = name else { return Ok(settled.unwrap_or(Revision::ASSUMED)) };
+    let named = Revision::parse(name).ok_or_else(|| error::unsupported_version(name))?;
+    match named.era() {
+        Era::Legacy => Ok(settled.unwrap_or(named)),
+        Era::Modern => Ok(named),
+    }
 }
 
 fn of_claim(

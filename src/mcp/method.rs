@@ -16,6 +16,12 @@ pub enum Method {
     Ping,
     /// `logging/setLevel`
     LoggingSetLevel,
+    /// `resources/subscribe`
+    ResourcesSubscribe,
+    /// `resources/unsubscribe`
+    ResourcesUnsubscribe,
+    /// `subscriptions/listen`
+    SubscriptionsListen,
     /// `tools/list`
     ToolsList,
     /// `tools/call`
@@ -50,6 +56,9 @@ impl Method {
             ("initialize", Era::Legacy) => Some(Self::Initialize),
             ("ping", Era::Legacy) => Some(Self::Ping),
             ("logging/setLevel", Era::Legacy) => Some(Self::LoggingSetLevel),
+            ("resources/subscribe", Era::Legacy) => Some(Self::ResourcesSubscribe),
+            ("resources/unsubscribe", Era::Legacy) => Some(Self::ResourcesUnsubscribe),
+            ("subscriptions/listen", Era::Modern) => Some(Self::SubscriptionsListen),
             _ => None,
         }
     }

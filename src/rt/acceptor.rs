@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use rustix::net::{Shutdown, SocketFlags, sockopt};
 use crate::base::clock::Clock;
 use crate::base::timers::Sleep;
 use crate::rt::clock::CoreClock;
-use crate::rt::gate::{Gate, House};
+use crate::rt::gate::Gate;
 use crate::rt::readiness::{Direction, Readiness};
 use crate::rt::socket::Socket;
 
@@ -62,7 +61,6 @@ pub(super) struct Acceptor {
     pause: Option<Sleep>,
     failure_count: u64,
     gate: Gate,
-    house: Arc<House>,
     clock: Rc<CoreClock>,
 }
 
@@ -89,19 +87,13 @@ enum Remedy {
 impl Acceptor {
     /// # Errors
     /// What the driver says when it cannot register a descriptor.
-    pub(super) fn new(
-        sockets: Vec<OwnedFd>,
-        gate: Gate,
-        house: Arc<House>,
-        clock: Rc<CoreClock>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(sockets: Vec<OwnedFd>, gate: Gate, clock: Rc<CoreClock>) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for socket in sockets {
             listeners.push(Listener { readiness: Some(Readiness::new(socket)?), ready: false });
         }
         let batch_left = BATCH;
-        let (pause, failure_count) = (None, 0);
-        Ok(Self { listeners, turn: 0, batch_left, pause, failure_count, gate, house, clock })
+        Ok(Self { listeners, turn: 0, batch_left, pause: None, failure_count: 0, gate, clock })
     }
 
     /// Lets other tasks run after a batch.
@@ -176,7 +168,7 @@ impl Acceptor {
         while self.batch_left > 0 && !self.gate.is_full() {
             let readiness = self.listeners[listener_index].readiness.as_ref()?;
             self.batch_left -= 1;
-            let Some(place) = self.house.try_take() else {
+            let Some(place) = self.gate.house().try_take() else {
                 // Other workers have more than their share; they cannot wake this one.
                 self.pause();
                 return None;

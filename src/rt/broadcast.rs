@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use crate::handler::changes::{Announce, Change};
 use crate::rt::mailbox::{Mailbox, Postman, mailbox};
+use crate::session::change::{Announce, Change};
 
 /// Tells every worker of a server. Clones tell the same ones.
 pub struct Broadcaster<M> {

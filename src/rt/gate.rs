@@ -25,7 +25,6 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Pass {
     state: Rc<State>,
-    _place: Place,
 }
 
 /// How many connections the process has.
@@ -38,22 +37,25 @@ pub(super) struct House {
 /// The right to be one of them, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    house: Arc<House>,
+    /// Gone once a pass stands for it.
+    house: Option<Arc<House>>,
 }
 
 #[derive(Debug)]
 struct State {
     inside: Cell<usize>,
     inside_max: usize,
+    house: Arc<House>,
     closed: Cell<bool>,
     watcher: RefCell<Option<Waker>>,
 }
 
 impl Gate {
-    pub(super) fn new(inside_max: usize) -> Self {
+    pub(super) fn new(inside_max: usize, house: Arc<House>) -> Self {
         let state = State {
             inside: Cell::new(0),
             inside_max,
+            house,
             closed: Cell::new(false),
             watcher: RefCell::new(None),
         };
@@ -61,9 +63,17 @@ impl Gate {
     }
 
     /// Lets a connection in, even one more than should be: whoever can choose asks `is_full` first.
-    pub(super) fn enter(&self, place: Place) -> Pass {
+    /// The place, which must be one of this gate's house, is given back with the pass.
+    pub(super) fn enter(&self, mut place: Place) -> Pass {
+        let house = place.house.take();
+        debug_assert!(house.is_some_and(|house| Arc::ptr_eq(&house, self.house())));
         self.state.inside.set(self.state.inside.get() + 1);
-        Pass { state: self.state.clone(), _place: place }
+        Pass { state: self.state.clone() }
+    }
+
+    /// The house that this gate leads to.
+    pub(super) fn house(&self) -> &Arc<House> {
+        &self.state.house
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -120,20 +130,22 @@ impl House {
     pub(super) fn try_take(self: &Arc<Self>) -> Option<Place> {
         // Nothing but the count itself hangs on it, so no order is needed.
         let before = self.inside.fetch_add(1, Ordering::Relaxed);
-        let place = Place { house: self.clone() };
+        let place = Place { house: Some(self.clone()) };
         (before < self.inside_max).then_some(place)
     }
 
     /// A place for a connection that has one, which it is about to give back.
     pub(super) fn take_over(self: &Arc<Self>) -> Place {
         self.inside.fetch_add(1, Ordering::Relaxed);
-        Place { house: self.clone() }
+        Place { house: Some(self.clone()) }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.house.inside.fetch_sub(1, Ordering::Relaxed);
+        if let Some(house) = &self.house {
+            house.inside.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -142,6 +154,7 @@ impl Drop for Pass {
         let inside = self.state.inside.get();
         debug_assert!(inside > 0, "a pass was counted when it was given");
         self.state.inside.set(inside - 1);
+        self.state.house.inside.fetch_sub(1, Ordering::Relaxed);
         // A watcher waits for room, or for the last one; nothing between the two concerns it.
         if inside == self.state.inside_max || inside == 1 {
             self.state.wake();
@@ -157,7 +170,8 @@ mod tests {
 
     #[test]
     fn passes_are_limited_and_come_back() {
-        let (gate, house) = (Gate::new(2), House::new(3));
+        let house = House::new(3);
+        let gate = Gate::new(2, house.clone());
         let enter = || gate.enter(house.try_take().unwrap());
         let (first, second) = (enter(), enter());
         assert!(gate.is_full());

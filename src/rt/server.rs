@@ -15,7 +15,6 @@ use std::thread::JoinHandle;
 use rustix::io::Errno;
 
 use crate::base::fault::Fault;
-use crate::handler::changes::{Announce, Change};
 use crate::rt::address::ListenAddress;
 use crate::rt::affinity::{self, AffinityError};
 use crate::rt::blocking::BlockingPool;
@@ -30,6 +29,7 @@ use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::settings::{RtSettings, SettingError};
 use crate::rt::signal::SignalWatch;
 use crate::rt::worker::{self, Pinning, Report, WorkerPlan, WorkerSeat};
+use crate::session::change::{Announce, Change};
 
 /// The server did not start, or could not be watched. Nothing of it is left running.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -27,14 +27,15 @@ pub struct RtSettings {
     pub backlog: u16,
     /// The mode of the files of Unix sockets. Default: 0o600, this user alone.
     pub unix_mode: u32,
-    /// How many connections at once, in all; each worker takes an equal part. Default: 10,000, and
-    /// always 64 less than the descriptors that the system grants.
+    /// How many connections at once, in all; each worker accepts an equal part. Default: 10,000,
+    /// and always 64 less than the descriptors that the system grants.
     pub connections_max: usize,
     /// How many threads for blocking work. Default: 32.
     pub blocking_threads_max: usize,
     /// How many jobs may wait for one of them. Default: 1024.
     pub blocking_queue_max: usize,
-    /// How many messages a worker's mailbox holds. Default: 1024.
+    /// How many connections from other workers may wait for a worker, and how many changes.
+    /// Default: 1024.
     pub mailbox_capacity: usize,
 }
 

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -113,6 +114,11 @@ impl Transport for Socket {
             self.died_of.set(Some(Errno::PIPE));
         }
         self.died_of.get().map(io::Error::from)
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        let peer = rustix::net::getpeername(self).ok().flatten()?;
+        SocketAddr::try_from(peer).ok().map(|peer| peer.ip())
     }
 
     fn shutdown_send(&self) {

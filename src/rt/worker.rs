@@ -17,7 +17,6 @@ use std::thread::JoinHandle;
 
 use rustix::io::Errno;
 
-use crate::handler::changes::Change;
 use crate::rt::acceptor::Acceptor;
 use crate::rt::affinity;
 use crate::rt::arrivals::{Arrival, Arrivals};
@@ -29,6 +28,7 @@ use crate::rt::gate::{Gate, House};
 use crate::rt::mailbox::Mailbox;
 use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::ticker;
+use crate::session::change::Change;
 
 /// All that a worker is made of. Crosses to its thread.
 #[derive(Debug)]
@@ -238,8 +238,8 @@ where
 
 fn sit_down(plan: WorkerPlan) -> io::Result<WorkerSeat> {
     let clock = Rc::new(CoreClock::new(plan.origin));
-    let gate = Gate::new(plan.connections_max);
-    let acceptor = Acceptor::new(plan.sockets, gate.clone(), plan.house, clock.clone())?;
+    let gate = Gate::new(plan.connections_max, plan.house);
+    let acceptor = Acceptor::new(plan.sockets, gate.clone(), clock.clone())?;
     Ok(WorkerSeat {
         mesh: plan.mesh,
         cpu: plan.cpu,

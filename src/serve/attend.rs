@@ -18,10 +18,13 @@ use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::carry::Carriage;
 use super::connection::CloseReason;
+use super::detached::{Share, detach, respond, settle};
 use super::exchange::Exchange;
 use super::reply::{self, Draft, ReplyPlan};
 use super::shard::{Phase, Shard, count};
@@ -35,6 +38,7 @@ use crate::http::frame;
 use crate::http::h1::encode::StreamCoding;
 use crate::http::head::Persistence;
 use crate::http::negotiate::StreamFormat;
+use crate::session::conversation::{Session, Work};
 
 /// The first and the longest pause between two looks at a peer that ended its side.
 const PROBE_PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -48,6 +52,15 @@ struct Opened {
     format: Option<StreamFormat>,
 }
 
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Attended {
+    /// An answer was written.
+    Answered(Persistence),
+    /// The answer is an event stream, which the connection is to carry.
+    Carried(Box<Carriage>),
+}
+
 /// What an attended call waits for.
 enum Event {
     Finished(Finished),
@@ -55,6 +68,7 @@ enum Event {
     PeerReadable,
     PeerGone,
     Moment,
+    Cancelled,
     Cancelling,
 }
 
@@ -87,20 +101,47 @@ impl Exchange<'_> {
         transport: &T,
         mut running: RunningCall,
         mut plan: ReplyPlan,
-    ) -> impl Future<Output = Result<Persistence, CloseReason>> {
+    ) -> impl Future<Output = Result<Attended, CloseReason>> {
         async move {
             let shard = self.shard;
             let first =
                 poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
             let answered = match first {
-                Poll::Ready(finished) => Ok(self.conclude(&running, finished, &plan, None)),
+                Poll::Ready(finished) => match running.call.opened_stream() {
+                    None => Ok(self.conclude(&running, finished, &plan, None)),
+                    Some(_) => return Ok(self.carry(running, Some(finished), plan)),
+                },
+                Poll::Pending if running.call.takes_events() => {
+                    return Ok(self.carry(running, None, plan));
+                }
                 Poll::Pending => self.attend_slowly(transport, &mut running, &mut plan).await,
             };
-            let dropped = &shard.counters().dropped_frames;
-            dropped.set(dropped.get() + running.call.frames().dropped_count());
-            shard.controller.end(running);
-            answered
+            settle(shard, running);
+            answered.map(Attended::Answered)
         }
+    }
+
+    /// Lets a session's call answer on an event stream, which this connection carries first.
+    fn carry(
+        &mut self,
+        running: RunningCall,
+        finished: Option<Finished>,
+        plan: ReplyPlan,
+    ) -> Attended {
+        let Some((session, stream)) = running.call.event_stream() else {
+            // Whoever calls this has seen that there is one.
+            debug_assert!(false, "no stream to answer on");
+            return Attended::Answered(Persistence::Close);
+        };
+        let carriage = Carriage::answer(stream.clone(), session.clone(), plan, self.shard.now());
+        match finished {
+            Some(finished) => {
+                respond(self.shard, &running, &session, &stream, finished);
+                settle(self.shard, running);
+            }
+            None => detach(self.shard, running, session, stream, Share::Whole),
+        }
+        Attended::Carried(carriage)
     }
 
     /// Writes the answer of a call that ended: the rest of a stream if one was opened or is needed,
@@ -152,7 +193,10 @@ impl Exchange<'_> {
             call_deadline: now.after(self.shard.limits().call_timeout),
             last_sent: now,
         };
-        let finished = self.watch(transport, running, plan, &mut at).await?;
+        let noted = note_work(running, self.shard);
+        let watched = self.watch(transport, running, plan, &mut at).await;
+        drop(noted);
+        let finished = watched?;
         if at.peer == Peer::Gone {
             return Err(CloseReason::PeerGone);
         }
@@ -183,6 +227,10 @@ impl Exchange<'_> {
             match next_event(shard, running, at, readable.as_mut()).await {
                 Event::Finished(finished) => return Ok(finished),
                 Event::Frames => {}
+                Event::Cancelled => {
+                    let reason = "the client cancelled the request";
+                    return Ok(cancel(shard, running, reason).await);
+                }
                 Event::Cancelling => {
                     return Ok(cancel(shard, running, "the server is shutting down").await);
                 }
@@ -371,6 +419,27 @@ impl Exchange<'_> {
     }
 }
 
+/// Lets the session of a call, if it has one, cancel it as long as what this returns lives.
+fn note_work(running: &RunningCall, shard: &Rc<Shard>) -> Option<NotedWork> {
+    let (session, work) = (running.call.session()?, running.call.clone() as Rc<dyn Work>);
+    // Room was made sure of before the call began.
+    session.begin_work(work.clone()).ok()?;
+    Some(NotedWork { session, work, shard: shard.clone() })
+}
+
+/// A call that its session knows of.
+struct NotedWork {
+    session: Rc<Session>,
+    work: Rc<dyn Work>,
+    shard: Rc<Shard>,
+}
+
+impl Drop for NotedWork {
+    fn drop(&mut self) {
+        self.session.end_work(&self.work, self.shard.now());
+    }
+}
+
 /// Waits for whatever comes first.
 async fn next_event(
     shard: &Shard,
@@ -386,6 +455,9 @@ async fn next_event(
         }
         if !running.call.frames().is_empty() {
             return Poll::Ready(Event::Frames);
+        }
+        if running.call.is_cancelled() {
+            return Poll::Ready(Event::Cancelled);
         }
         if shard.phase() == Phase::Cancelling {
             return Poll::Ready(Event::Cancelling);
@@ -427,7 +499,11 @@ fn keep_alive_at(shard: &Shard, at: &Attendance, plan: &ReplyPlan) -> Option<Dea
 }
 
 /// Ends a call before its time: the handler is told, polled once more, and dropped.
-async fn cancel(shard: &Shard, running: &mut RunningCall, reason: &'static str) -> Finished {
+pub(super) async fn cancel(
+    shard: &Shard,
+    running: &mut RunningCall,
+    reason: &'static str,
+) -> Finished {
     count(&shard.counters().cancelled_calls);
     running.call.cancel();
     let last = poll_fn(|context| Poll::Ready(poll_work(shard, running, context))).await;
@@ -438,7 +514,7 @@ async fn cancel(shard: &Shard, running: &mut RunningCall, reason: &'static str) 
 }
 
 /// Polls a handler. A panic ends the call with an error, and nothing else.
-fn poll_work(
+pub(super) fn poll_work(
     shard: &Shard,
     running: &mut RunningCall,
     context: &mut Context<'_>,

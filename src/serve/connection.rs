@@ -20,10 +20,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::carry::{Carriage, carry};
 use super::exchange::Exchange;
 use super::shard::{Phase, Shard};
 use super::transport::Transport;
 use crate::base::fault::Fault;
+use crate::base::pool::{FuturePool, Pooled};
 use crate::base::timers::Sleep;
 
 /// Why a connection ended.
@@ -41,6 +43,10 @@ pub enum CloseReason {
     Stalled,
     /// The server drains.
     Drained,
+    /// Its event stream is carried by another connection now, or its session ended.
+    Superseded,
+    /// Another worker serves it.
+    Moved,
 }
 
 impl CloseReason {
@@ -48,51 +54,154 @@ impl CloseReason {
     #[must_use]
     pub fn fault(self) -> Option<Fault> {
         match self {
-            Self::PeerEnded | Self::Idle | Self::Answered | Self::Drained => None,
             Self::PeerGone | Self::Stalled => Some(Fault::Peer),
+            Self::PeerEnded
+            | Self::Idle
+            | Self::Answered
+            | Self::Drained
+            | Self::Superseded
+            | Self::Moved => None,
         }
     }
 }
 
-/// What becomes of a connection after its requests were answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+/// What becomes of a connection after a shift.
+#[derive(Debug)]
+pub enum Turn<T> {
     /// It waits for more.
-    Wait,
+    Wait(T),
+    /// It has more to do.
+    Work(T, Box<Shift>),
+    /// It belongs to another worker.
+    Move(T, Parcel),
     /// It ends.
     Close(CloseReason),
 }
 
-/// Serves one connection. `busy` runs [`converse`] in a pooled box; it is an argument because only
-/// whoever starts connections can name that future's type:
+/// The same, as the shift itself says it.
+#[derive(Debug)]
+pub(super) enum Next {
+    Wait,
+    Again(Vec<u8>),
+    Carry(Box<Carriage>),
+    Move(Parcel),
+    Close(CloseReason),
+}
+
+impl Next {
+    pub(super) fn of<T>(self, transport: T) -> Turn<T> {
+        match self {
+            Self::Wait => Turn::Wait(transport),
+            Self::Again(input) => Turn::Work(transport, Box::new(Shift::Converse(input))),
+            Self::Carry(carriage) => Turn::Work(transport, Box::new(Shift::Carry(carriage))),
+            Self::Move(parcel) => Turn::Move(transport, parcel),
+            Self::Close(reason) => Turn::Close(reason),
+        }
+    }
+}
+
+/// What another worker needs besides a connection to serve it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// The worker.
+    pub to: usize,
+    /// What was received and not answered, from the head on that belongs there.
+    pub input: Vec<u8>,
+}
+
+/// What a connection does that does not wait.
+#[derive(Debug)]
+pub enum Shift {
+    /// Reads requests, these bytes first, and answers them.
+    Converse(Vec<u8>),
+    /// Carries an event stream.
+    Carry(Box<Carriage>),
+}
+
+/// Serves one connection. It waits for bytes first, or goes on with what another worker received on
+/// it. `busy` runs a shift in a pooled box, a conversation if none is said; it is an argument
+/// because only whoever starts connections can name the futures' types:
 ///
 /// ```text
-/// let pool = FuturePool::new(1024);
-/// let busy = move |transport| pool.run(converse(transport, shard.clone()));
-/// let reason = serve_connection(transport, shard, busy).await;
+/// let busy = workbench(shard.clone(), 1024, hand_over);
+/// let reason = serve_connection(transport, None, shard, busy).await;
 /// ```
 ///
 /// A function with a block, not an `async fn`, which would hold its arguments twice.
 #[expect(clippy::manual_async_fn, reason = "the future is a third larger as an async fn")]
-pub fn serve_connection<T: Transport, F: Future<Output = (T, Turn)>>(
+pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
     mut transport: T,
+    mut shift: Option<Box<Shift>>,
     shard: Rc<Shard>,
-    busy: impl Fn(T) -> F,
+    busy: impl Fn(T, Option<Box<Shift>>) -> F,
 ) -> impl Future<Output = CloseReason> {
     async move {
         let mut patience = shard.limits().first_byte_timeout;
         loop {
-            if let Err(reason) = wait(&transport, &shard, patience).await {
+            if shift.is_none()
+                && let Err(reason) = wait(&transport, &shard, patience).await
+            {
                 return reason;
             }
-            let (returned, turn) = busy(transport).await;
-            transport = returned;
-            match turn {
-                Turn::Wait => patience = shard.limits().keep_alive_timeout,
+            (transport, shift) = match busy(transport, shift.take()).await {
+                Turn::Wait(transport) => (transport, None),
+                Turn::Work(transport, shift) => (transport, Some(shift)),
+                // It went with whoever ran the shift.
+                Turn::Move(..) => return CloseReason::Moved,
                 Turn::Close(reason) => return reason,
+            };
+            patience = shard.limits().keep_alive_timeout;
+        }
+    }
+}
+
+/// What connections of a core work at: runs each shift in a box that is used again. Keeps up to
+/// `kept_count_max` boxes of a kind. `hand_over` gives a connection to another worker, or gives it
+/// back; one that is given back is turned away.
+pub fn workbench<T: Transport + 'static>(
+    shard: Rc<Shard>,
+    kept_count_max: usize,
+    hand_over: impl Fn(T, Parcel) -> Result<(), T> + 'static,
+) -> impl Fn(T, Option<Box<Shift>>) -> Pooled<Turn<T>> {
+    let conversations = FuturePool::new(kept_count_max);
+    let carriages = FuturePool::new(kept_count_max);
+    let hand_over = Rc::new(hand_over);
+    move |transport, shift| match shift.map_or(Shift::Converse(Vec::new()), |shift| *shift) {
+        Shift::Converse(input) => {
+            let conversation = converse(transport, input, shard.clone());
+            conversations.run(move_on(conversation, shard.clone(), hand_over.clone()))
+        }
+        Shift::Carry(carriage) => carriages.run(carry(transport, carriage, shard.clone())),
+    }
+}
+
+/// Runs a shift, and hands the connection over if it belongs to another worker.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+fn move_on<T: Transport>(
+    conversation: impl Future<Output = Turn<T>>,
+    shard: Rc<Shard>,
+    hand_over: Rc<impl Fn(T, Parcel) -> Result<(), T>>,
+) -> impl Future<Output = Turn<T>> {
+    async move {
+        let (transport, parcel) = match conversation.await {
+            Turn::Move(transport, parcel) => (transport, parcel),
+            other => return other,
+        };
+        match hand_over(transport, parcel) {
+            Ok(()) => Turn::Close(CloseReason::Moved),
+            Err(transport) => {
+                Box::pin(turn_away(transport, shard)).await;
+                Turn::Close(CloseReason::Answered)
             }
         }
     }
+}
+
+/// Turns away a connection whose worker has no room for it, with 503.
+async fn turn_away<T: Transport>(transport: T, shard: Rc<Shard>) {
+    let mut exchange = Exchange::open(&shard, Vec::new());
+    exchange.turn_away(&transport).await;
+    exchange.close();
 }
 
 /// Waits for bytes. Everything that ends the wait without any ends the connection.
@@ -131,13 +240,17 @@ impl<R: Future<Output = io::Result<()>>> Future for Wait<'_, R> {
     }
 }
 
-/// Reads what the peer sent and answers it, until nothing is left to read.
+/// Reads what the peer sent, `input` first, and answers it, until nothing is left to read.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-pub fn converse<T: Transport>(transport: T, shard: Rc<Shard>) -> impl Future<Output = (T, Turn)> {
+pub fn converse<T: Transport>(
+    transport: T,
+    input: Vec<u8>,
+    shard: Rc<Shard>,
+) -> impl Future<Output = Turn<T>> {
     async move {
-        let mut exchange = Exchange::open(&shard);
-        let turn = exchange.run(&transport).await;
+        let mut exchange = Exchange::open(&shard, input);
+        let next = exchange.run(&transport).await;
         exchange.close();
-        (transport, turn)
+        next.of(transport)
     }
 }

@@ -14,25 +14,30 @@
 //! Invariant: `used <= input.len()`; after an answer that closes nothing more is read.
 
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::connection::{CloseReason, Turn};
-use super::reply::{self, Draft, Manner, ReplyPlan};
-use super::route::{self, HeadFields, Refusal, Route};
-use super::shard::{Phase, Shard, count};
+use super::answer::{answer, refuse};
+use super::attend::Attended;
+use super::carry::Carriage;
+use super::connection::{CloseReason, Next, Parcel};
+use super::reply::{self, Manner, ReplyPlan};
+use super::route::{self, Route};
+use super::shard::{Shard, count};
 use super::transport::Transport;
 use super::wire::{self, Received};
 use crate::base::time::{Deadline, Now};
-use crate::controller::dispatch::{Envelope, Reaction, RunningCall};
+use crate::controller::dispatch::{Batch, RunningCall};
 use crate::http::h1::body::{BodyDecoder, BodyError, Progress};
-use crate::http::h1::encode::{CONTINUE, HeadWriter};
+use crate::http::h1::encode::CONTINUE;
 use crate::http::h1::head::{Decoded, FieldSlots, decode};
-use crate::http::head::{Expectation, Framing, Method, Persistence, RequestHead};
+use crate::http::head::{Expectation, Framing, Persistence};
+use crate::session::conversation::Session;
 
 /// The working state of a connection.
 #[derive(Debug)]
 pub(super) struct Exchange<'s> {
-    pub(super) shard: &'s Shard,
+    pub(super) shard: &'s Rc<Shard>,
     /// What was received; up to `used` it is answered.
     pub(super) input: Vec<u8>,
     used: usize,
@@ -66,20 +71,26 @@ struct BodyReading {
 }
 
 /// What a look at the input came to.
-enum Step {
+pub(super) enum Step {
     /// More bytes are needed.
     Starved,
     /// An answer was written; the connection goes on as it says.
     Answered(Persistence),
     /// A call began.
     Calls(RunningCall, ReplyPlan),
+    /// Several calls began, for this session.
+    Batch(Batch, Rc<Session>, ReplyPlan),
+    /// The answer is an event stream.
+    Carries(Box<Carriage>),
+    /// The request, and the connection with it, belongs to this worker.
+    Moves(usize),
 }
 
 impl<'s> Exchange<'s> {
-    pub(super) fn open(shard: &'s Shard) -> Self {
+    pub(super) fn open(shard: &'s Rc<Shard>, input: Vec<u8>) -> Self {
         Self {
             shard,
-            input: shard.buffers.take(),
+            input: if input.is_empty() { shard.buffers.take() } else { input },
             used: 0,
             output: shard.buffers.take(),
             reading: Reading::Head { since: None },
@@ -95,31 +106,43 @@ impl<'s> Exchange<'s> {
     }
 
     /// Reads and answers until nothing is left to read, or the connection ends.
-    pub(super) async fn run<T: Transport>(&mut self, transport: &T) -> Turn {
+    pub(super) async fn run<T: Transport>(&mut self, transport: &T) -> Next {
         match self.converse(transport).await {
-            Ok(()) => Turn::Wait,
+            Ok(turn) => turn,
             Err(CloseReason::Answered) => {
                 if self.send(transport).await.is_ok() {
                     wire::linger(transport, self.shard).await;
                 }
-                Turn::Close(CloseReason::Answered)
+                Next::Close(CloseReason::Answered)
             }
-            Err(reason) => Turn::Close(reason),
+            Err(reason) => Next::Close(reason),
         }
     }
 
-    async fn converse<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+    async fn converse<T: Transport>(&mut self, transport: &T) -> Result<Next, CloseReason> {
         loop {
-            let persistence = match self.step() {
-                Step::Answered(persistence) => persistence,
+            let attended = match self.step(transport) {
+                Step::Answered(persistence) => Attended::Answered(persistence),
                 Step::Calls(running, plan) => self.attend(transport, running, plan).await?,
+                Step::Batch(batch, session, plan) => self.attend_batch(batch, session, plan).await,
+                Step::Carries(carriage) => Attended::Carried(carriage),
                 Step::Starved => {
                     self.send(transport).await?;
                     if !self.receive(transport).await? {
-                        return Ok(());
+                        return Ok(Next::Wait);
                     }
                     continue;
                 }
+                Step::Moves(to) => {
+                    self.send(transport).await?;
+                    self.drop_used();
+                    let input = std::mem::take(&mut self.input);
+                    return Ok(Next::Move(Parcel { to, input }));
+                }
+            };
+            let persistence = match attended {
+                Attended::Answered(persistence) => persistence,
+                Attended::Carried(carriage) => return Ok(self.hand_on(carriage)),
             };
             if persistence == Persistence::Close {
                 return Err(CloseReason::Answered);
@@ -133,6 +156,23 @@ impl<'s> Exchange<'s> {
                 self.send(transport).await?;
             }
         }
+    }
+
+    /// Answers that there is no room now, and ends the connection.
+    pub(super) async fn turn_away<T: Transport>(&mut self, transport: &T) {
+        self.give_up(503, "the worker of this session is busy; try again");
+        if self.send(transport).await.is_ok() {
+            wire::linger(transport, self.shard).await;
+        }
+    }
+
+    /// Leaves the connection to an event stream, with all that it still holds.
+    fn hand_on(&mut self, mut carriage: Box<Carriage>) -> Next {
+        let behind = self.input.split_off(self.used);
+        self.input.clear();
+        self.used = 0;
+        carriage.take_over(std::mem::take(&mut self.output), behind);
+        Next::Carry(carriage)
     }
 
     /// Gives back what a waiting call does not need: it may wait long.
@@ -227,19 +267,21 @@ impl<'s> Exchange<'s> {
     }
 
     /// Reads one request off the input, if it is whole.
-    fn step(&mut self) -> Step {
+    fn step(&mut self, peer: &impl Transport) -> Step {
         match &mut self.reading {
-            Reading::Head { .. } => self.read_request(),
+            Reading::Head { .. } => self.read_request(peer),
             Reading::Body(body) => match body.decoder.advance(&mut self.input) {
                 Ok(Progress::Incomplete) => Step::Starved,
-                Ok(Progress::Complete { body, next_start }) => self.read_body(body, next_start),
+                Ok(Progress::Complete { body, next_start }) => {
+                    self.read_body(body, next_start, peer)
+                }
                 Err(error) => self.refuse_body(error),
             },
         }
     }
 
     /// Reads a request from its head on. Usually all of it is there, and nothing is copied.
-    fn read_request(&mut self) -> Step {
+    fn read_request(&mut self, peer: &impl Transport) -> Step {
         let bytes = &self.input[self.used..];
         if bytes.is_empty() {
             return Step::Starved;
@@ -260,11 +302,14 @@ impl<'s> Exchange<'s> {
         count(&self.shard.counters().requests);
         let body = whole_body(head.framing, &bytes[head_bytes..], limits.body.body_bytes_max);
         let step = match (route::admit(&head, self.shard), body) {
-            (Ok(route), Some(body)) => answer(self.shard, &head, route, body, &mut self.output),
+            (Ok(Route::Elsewhere(worker)), _) => return Step::Moves(worker),
+            (Ok(route), Some(body)) => {
+                answer(self.shard, &head, route, body, peer, &mut self.output)
+            }
             (Ok(_), None) => {
                 let expects = head.expectation == Expectation::Continue;
                 let framing = head.framing;
-                return self.begin_body(framing, head_bytes, expects);
+                return self.begin_body(framing, head_bytes, expects, peer);
             }
             (Err(refusal), _) => {
                 Step::Answered(refuse(self.shard, &head, refusal, body, &mut self.output))
@@ -282,7 +327,13 @@ impl<'s> Exchange<'s> {
     }
 
     /// Goes on with the body of the head at the start of the unread input.
-    fn begin_body(&mut self, framing: Framing, head_bytes: usize, expects: bool) -> Step {
+    fn begin_body(
+        &mut self,
+        framing: Framing,
+        head_bytes: usize,
+        expects: bool,
+        peer: &impl Transport,
+    ) -> Step {
         self.drop_used();
         match BodyDecoder::new(framing, head_bytes, &self.shard.limits().body) {
             Ok(decoder) => {
@@ -291,14 +342,14 @@ impl<'s> Exchange<'s> {
                 }
                 let since = self.shard.now();
                 self.reading = Reading::Body(Box::new(BodyReading { head_bytes, decoder, since }));
-                self.step() // Chunks may all be there already.
+                self.step(peer) // Chunks may all be there already.
             }
             Err(error) => self.refuse_body(error),
         }
     }
 
     /// Answers the request whose head stands at the start of the input and whose body is whole.
-    fn read_body(&mut self, body: Range<usize>, next_start: usize) -> Step {
+    fn read_body(&mut self, body: Range<usize>, next_start: usize, peer: &impl Transport) -> Step {
         let mut slots = FieldSlots::new();
         let decoded = decode(&self.input, &mut slots, &self.shard.limits().head);
         let Ok(Decoded::Head { head, .. }) = decoded else {
@@ -309,7 +360,7 @@ impl<'s> Exchange<'s> {
         };
         let body = self.input.get(body).unwrap_or_default();
         let step = match route::admit(&head, self.shard) {
-            Ok(route) => answer(self.shard, &head, route, body, &mut self.output),
+            Ok(route) => answer(self.shard, &head, route, body, peer, &mut self.output),
             Err(refusal) => {
                 Step::Answered(refuse(self.shard, &head, refusal, Some(body), &mut self.output))
             }
@@ -342,94 +393,4 @@ fn whole_body(framing: Framing, rest: &[u8], body_bytes_max: u64) -> Option<&[u8
         Framing::Length(length) => rest.get(..usize::try_from(length).ok()?),
         Framing::Chunked => None,
     }
-}
-
-/// Answers a request that was admitted and is whole, or begins the call that it asks for.
-fn answer(
-    shard: &Shard,
-    head: &RequestHead<'_>,
-    route: Route,
-    body: &[u8],
-    out: &mut Vec<u8>,
-) -> Step {
-    let manner = manner(shard, head);
-    let persistence = manner.persistence;
-    let acceptance = match route {
-        Route::Message(acceptance) => acceptance,
-        Route::Probe { status, text } => {
-            let with_body = head.method != Method::Head;
-            reply::text(out, shard, status, text, &manner, with_body);
-            return Step::Answered(persistence);
-        }
-        Route::Options => {
-            let mut answer = HeadWriter::new(out, 204);
-            answer.field("Allow", route::ENDPOINT_METHODS.as_bytes());
-            answer.lines(|out| shard.date().write(out));
-            if let Some(grant) = shard.settings.origins.cors(head.origin) {
-                let requested = head.access_control_request_headers;
-                answer.lines(|out| grant.write_preflight(requested, out));
-            }
-            answer.finish(head.version, persistence);
-            return Step::Answered(persistence);
-        }
-    };
-    let plan = ReplyPlan { manner, acceptance };
-    let draft = Draft::open(out, &plan, shard);
-    let envelope = Envelope { fields: &HeadFields(head), stream: acceptance.prefers_stream() };
-    match shard.controller.receive(body, envelope, out) {
-        Reaction::Answered { status } => Step::Answered(draft.close(out, &plan, shard, status)),
-        Reaction::Accepted => {
-            draft.discard(out);
-            reply::accepted(out, &plan, shard);
-            Step::Answered(persistence)
-        }
-        Reaction::Calls(running) => {
-            draft.discard(out);
-            count(&shard.counters().calls);
-            Step::Calls(running, plan)
-        }
-    }
-}
-
-/// Writes a refusal. A request whose body is not there ends its connection (RFC 9112 §9.3).
-fn refuse(
-    shard: &Shard,
-    head: &RequestHead<'_>,
-    refusal: Refusal,
-    body: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) -> Persistence {
-    count(&shard.counters().refusals);
-    let mut manner = manner(shard, head);
-    if body.is_none() {
-        manner.persistence = Persistence::Close;
-    }
-    // An origin that may not call may not read why either.
-    if refusal.status == 403 {
-        manner.cors.clear();
-    }
-    reply::refusal(out, shard, refusal, &manner, head.method != Method::Head);
-    manner.persistence
-}
-
-/// How a request's answer is written, whatever it says.
-fn manner(shard: &Shard, head: &RequestHead<'_>) -> Manner {
-    let persistence = persistence(shard, head);
-    Manner { version: head.version, persistence, cors: cors(shard, head) }
-}
-
-/// What becomes of the connection: what the client wishes, unless the server is about to end.
-fn persistence(shard: &Shard, head: &RequestHead<'_>) -> Persistence {
-    match shard.phase() {
-        Phase::Serving => head.persistence,
-        Phase::Draining | Phase::Cancelling => Persistence::Close,
-    }
-}
-
-fn cors(shard: &Shard, head: &RequestHead<'_>) -> Vec<u8> {
-    let mut lines = Vec::new();
-    if let Some(grant) = shard.settings.origins.cors(head.origin) {
-        grant.write(&mut lines);
-    }
-    lines
 }

@@ -13,26 +13,27 @@ use crate::http::head::{Persistence, Version};
 use crate::http::negotiate::{Acceptance, StreamFormat};
 use crate::jsonrpc::encode;
 use crate::mcp::error;
+use crate::session::id::SessionId;
 
 /// What every answer says in its head besides itself.
 #[derive(Clone, Debug)]
 pub(super) struct Manner {
     pub(super) version: Version,
     pub(super) persistence: Persistence,
-    /// The lines that let a web page read the answer; empty for everybody else.
-    pub(super) cors: Vec<u8>,
+    /// Lines besides: those that let a web page read the answer, the id of a session that opened.
+    pub(super) lines: Vec<u8>,
 }
 
 impl Manner {
     /// For the last answer on a connection whose next bytes nobody can make sense of.
     pub(super) fn last() -> Self {
         let (version, persistence) = (Version::Http11, Persistence::Close);
-        Self { version, persistence, cors: Vec::new() }
+        Self { version, persistence, lines: Vec::new() }
     }
 
     pub(super) fn write_lines(&self, out: &mut Vec<u8>, shard: &Shard) {
         shard.date().write(out);
-        out.extend_from_slice(&self.cors);
+        out.extend_from_slice(&self.lines);
     }
 }
 
@@ -91,6 +92,7 @@ impl Draft {
             _ => {
                 let mut head = HeadWriter::new(out, status);
                 head.field("Content-Type", b"application/json");
+                retry_after(&mut head, status);
                 head.lines(|out| plan.manner.write_lines(out, shard));
                 head.finish_length(body.len() as u64, plan.manner.version, plan.manner.persistence);
                 out.extend_from_slice(&body);
@@ -99,11 +101,41 @@ impl Draft {
         }
     }
 
+    /// Ends the answer to a handshake, which names the session that it opened.
+    pub(super) fn close_greeting(
+        self,
+        out: &mut Vec<u8>,
+        plan: &ReplyPlan,
+        shard: &Shard,
+        id: &SessionId,
+    ) -> Persistence {
+        let mut plan = plan.clone();
+        let lines = &mut plan.manner.lines;
+        lines.extend_from_slice(b"Mcp-Session-Id: ");
+        lines.extend_from_slice(id.as_bytes());
+        lines.extend_from_slice(b"\r\n");
+        let body = out.split_off(self.slot.body_start());
+        out.truncate(self.head_start);
+        let draft = Self::open(out, &plan, shard);
+        out.extend_from_slice(&body);
+        draft.close(out, &plan, shard, 200)
+    }
+
     /// Takes the head back: there is nothing to answer, or not yet.
     pub(super) fn discard(self, out: &mut Vec<u8>) {
         out.truncate(self.head_start);
     }
 }
+
+/// Tells a client that asked too much when to ask again (RFC 9110 §10.2.3).
+fn retry_after(head: &mut HeadWriter<'_>, status: u16) {
+    if matches!(status, 429 | 503) {
+        head.number("Retry-After", RETRY_AFTER_SECONDS);
+    }
+}
+
+/// How long a client waits that is turned away: what holds it up is mostly short.
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Writes the answer to a notification: taken, and that is all.
 pub(super) fn accepted(out: &mut Vec<u8>, plan: &ReplyPlan, shard: &Shard) {
@@ -159,6 +191,7 @@ pub(super) fn refusal(
     };
     let mut head = HeadWriter::new(out, refusal.status);
     head.field("Content-Type", content_type.as_bytes());
+    retry_after(&mut head, refusal.status);
     if let Some(allow) = refusal.allow {
         head.field("Allow", allow.as_bytes());
     }

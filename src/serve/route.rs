@@ -1,21 +1,47 @@
 //! Who may ask what, and where: a head in, a route or a refusal out. No bytes of the body are read
 //! before this was answered.
 //!
-//! The order is: Host, Origin, path, method, media types. Spec: MCP 2025-11-25 transports "Security
+//! The order is: Host, Origin, path, method, media types, session.
+//! Spec: MCP 2025-11-25 transports "Security
 //! Warning" (Origin, Host), RFC 9110 §15.5 (statuses), §12.5.1 (`Accept`), Fetch "CORS protocol".
+
+use std::rc::Rc;
 
 use super::shard::{Phase, Shard};
 use crate::http::field::Known;
+use crate::http::frame::EventId;
 use crate::http::head::{Method, RequestHead};
-use crate::http::negotiate::Acceptance;
+use crate::http::negotiate::{Acceptance, Quality};
 use crate::http::origin::Verdict;
 use crate::mcp::mirror::{MirroredFields, RepeatedField};
+use crate::mcp::revision::{Era, Revision};
+use crate::session::conversation::Session;
+use crate::session::owner::Owner;
+use crate::session::table::Found;
 
 /// Where a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Route {
     /// The MCP endpoint: a message to be read.
-    Message(Acceptance),
+    Message {
+        /// What its sender takes.
+        acceptance: Acceptance,
+        /// The session that it names.
+        session: Option<Rc<Session>>,
+    },
+    /// An event stream of a session.
+    Events {
+        /// What its reader takes.
+        acceptance: Acceptance,
+        /// The session.
+        session: Rc<Session>,
+        /// The event behind which to go on, for one that was cut.
+        after: Option<EventId>,
+    },
+    /// The end of a session.
+    End(Rc<Session>),
+    /// The session that it names lives on this worker.
+    Elsewhere(usize),
     /// A question whether the process lives or is ready; answered as text.
     Probe {
         /// The answer's status.
@@ -39,7 +65,8 @@ pub(super) struct Refusal {
     pub(super) by_endpoint: bool,
 }
 
-pub(super) const ENDPOINT_METHODS: &str = "POST, OPTIONS";
+/// What may be asked of the endpoint where there are no sessions.
+pub(super) const SESSIONLESS_METHODS: &str = "POST, OPTIONS";
 const PROBE_METHODS: &str = "GET, HEAD";
 
 /// Finds the way of a request.
@@ -57,7 +84,7 @@ pub(super) fn admit(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refu
         return refuse(403, "Origin is not allowed to call; allow it with --allow-origin");
     }
     if at_endpoint {
-        return admit_at_endpoint(head);
+        return admit_at_endpoint(head, shard);
     }
     let (status, text) = match (head.path, shard.phase()) {
         ("/healthz", _) => (200, "ok\n"),
@@ -71,26 +98,96 @@ pub(super) fn admit(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refu
     }
 }
 
-fn admit_at_endpoint(head: &RequestHead<'_>) -> Result<Route, Refusal> {
-    let refuse = |status, reason| Err(Refusal { status, reason, allow: None, by_endpoint: true });
+fn admit_at_endpoint(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal> {
     match head.method {
-        Method::Post => {}
-        Method::Options => return Ok(Route::Options),
-        _ => return Err(method_not_allowed(ENDPOINT_METHODS, true)),
+        Method::Post => admit_message(head, shard),
+        Method::Options => Ok(Route::Options),
+        Method::Get | Method::Delete if shard.has_sessions() && !is_modern(head) => {
+            admit_to_session(head, shard)
+        }
+        _ if is_modern(head) => Err(method_not_allowed(SESSIONLESS_METHODS, true)),
+        _ => Err(method_not_allowed(shard.endpoint_methods(), true)),
     }
+}
+
+fn admit_message(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal> {
     if !head.content_encoding.is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity")) {
-        return refuse(415, "Content-Encoding is not taken; send the body as it is");
+        return Err(refusal(415, "Content-Encoding is not taken; send the body as it is"));
     }
     if !head.content_type.is_some_and(is_json) {
-        return refuse(415, "Content-Type must be application/json");
+        return Err(refusal(415, "Content-Type must be application/json"));
     }
     let acceptance = Acceptance::parse(head.accept());
     if acceptance.nothing_acceptable() {
         let reason =
             "Accept must allow application/json, text/event-stream or application/x-ndjson";
-        return refuse(406, reason);
+        return Err(refusal(406, reason));
     }
-    Ok(Route::Message(acceptance))
+    let session = match head.mcp_session_id {
+        // In the modern era there are none, and naming one means nothing.
+        Some(id) if shard.has_sessions() && !is_modern(head) => match find(id, shard)? {
+            Lodging::Here(session) => Some(session),
+            Lodging::Elsewhere(worker) => return Ok(Route::Elsewhere(worker)),
+        },
+        _ => None,
+    };
+    Ok(Route::Message { acceptance, session })
+}
+
+/// GET and DELETE, which are nothing without a session.
+fn admit_to_session(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal> {
+    if HeadFields(head).version().is_some_and(|name| Revision::parse(name).is_none()) {
+        return Err(refusal(400, "MCP-Protocol-Version is not one that this server speaks"));
+    }
+    let Some(id) = head.mcp_session_id else {
+        return Err(refusal(400, "Mcp-Session-Id is missing; begin with initialize"));
+    };
+    let session = match find(id, shard)? {
+        Lodging::Here(session) => session,
+        Lodging::Elsewhere(worker) => return Ok(Route::Elsewhere(worker)),
+    };
+    if head.method == Method::Delete {
+        return Ok(Route::End(session));
+    }
+    let acceptance = Acceptance::parse(head.accept());
+    if acceptance.sse == Quality::NONE {
+        return Err(refusal(406, "the answer is a stream; Accept must allow text/event-stream"));
+    }
+    let after = match head.last_event_id {
+        None => None,
+        Some(id) => Some(
+            EventId::parse(id)
+                .ok_or_else(|| refusal(400, "Last-Event-ID is no event of this session"))?,
+        ),
+    };
+    Ok(Route::Events { acceptance, session, after })
+}
+
+/// What is told of a session that is unknown, ended, forged or somebody else's, all alike.
+const NO_SESSION: &str = "there is no such session; begin anew with initialize";
+
+/// Where a session is that is one.
+enum Lodging {
+    Here(Rc<Session>),
+    Elsewhere(usize),
+}
+
+fn find(id: &[u8], shard: &Shard) -> Result<Lodging, Refusal> {
+    match shard.sessions.find(id, &Owner::Address(None), shard.now()) {
+        Found::Here(session) => Ok(Lodging::Here(session)),
+        Found::Elsewhere(worker) => Ok(Lodging::Elsewhere(worker)),
+        Found::Nowhere => Err(refusal(404, NO_SESSION)),
+    }
+}
+
+/// Whether the head says that its body speaks the modern era. A body that then does not is refused.
+fn is_modern(head: &RequestHead<'_>) -> bool {
+    let named = HeadFields(head).version().and_then(Revision::parse);
+    named.is_some_and(|revision| revision.era() == Era::Modern)
+}
+
+fn refusal(status: u16, reason: &'static str) -> Refusal {
+    Refusal { status, reason, allow: None, by_endpoint: true }
 }
 
 fn method_not_allowed(allow: &'static str, by_endpoint: bool) -> Refusal {

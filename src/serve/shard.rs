@@ -4,18 +4,28 @@
 //! loop.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::date::{DateCache, DateLine};
 use super::limits::ServeLimits;
+use super::route::SESSIONLESS_METHODS;
 use crate::base::clock::Clock;
 use crate::base::pool::BufferPool;
+use crate::base::spawn::Spawn;
 use crate::base::time::{Deadline, Now};
 use crate::controller::catalogue::Catalogue;
-use crate::controller::dispatch::Controller;
+use crate::controller::dispatch::{Controller, ControllerLimits};
 use crate::handler::call::Services;
 use crate::http::origin::{HostPolicy, OriginPolicy};
+use crate::session::change::Change;
+use crate::session::limits::{SessionLimits, SessionMode, SessionSettings};
+use crate::session::store::MemoryStore;
+use crate::session::subscription::Subscriptions;
+use crate::session::table::{Membership, Sessions};
 
 /// What every core is told alike.
 #[derive(Clone, Debug)]
@@ -28,6 +38,20 @@ pub struct ServeSettings {
     pub hosts: HostPolicy,
     /// What a connection may cost.
     pub limits: ServeLimits,
+    /// Whether legacy clients get sessions, and what those may cost.
+    pub sessions: SessionSettings,
+}
+
+impl Default for ServeSettings {
+    fn default() -> Self {
+        Self {
+            path: "/mcp".to_owned(),
+            origins: OriginPolicy::default(),
+            hosts: HostPolicy::default(),
+            limits: ServeLimits::default(),
+            sessions: SessionSettings::default(),
+        }
+    }
 }
 
 /// How far the end of the process is.
@@ -54,6 +78,8 @@ pub struct Counters {
     pub cancelled_calls: Cell<u64>,
     /// Handlers that panicked.
     pub panics: Cell<u64>,
+    /// Responses that went out on event streams of sessions.
+    pub detached_calls: Cell<u64>,
     /// Notifications that found no room.
     pub dropped_frames: Cell<u64>,
 }
@@ -63,6 +89,12 @@ pub struct Counters {
 pub struct Shard {
     pub(super) settings: Arc<ServeSettings>,
     pub(super) controller: Controller,
+    /// The sessions of this core.
+    pub(super) sessions: Rc<Sessions>,
+    /// Who listens on this core.
+    pub(super) subscriptions: Rc<Subscriptions>,
+    /// Whether somebody looks after idle sessions.
+    are_sessions_watched: Cell<bool>,
     pub(super) buffers: BufferPool,
     /// Where bytes are received before they are anybody's.
     pub(super) scratch: RefCell<Box<[u8]>>,
@@ -70,6 +102,7 @@ pub struct Shard {
     pub(super) length_digits: Cell<usize>,
     date: DateCache,
     clock: Rc<dyn Clock>,
+    spawn: Rc<dyn Spawn>,
     phase: Cell<Phase>,
     cancelled_at: Cell<Option<Now>>,
     counters: Counters,
@@ -87,22 +120,31 @@ impl Shard {
         settings: Arc<ServeSettings>,
         catalogue: Arc<Catalogue>,
         services: Services,
+        membership: &Membership,
     ) -> Rc<Self> {
-        let clock = services.clock.clone();
-        let limits = &settings.limits;
-        let controller = Controller::new(
-            catalogue,
-            services,
-            limits.json.clone(),
-            limits.stream_buffer_bytes_max,
-        );
+        let (clock, spawn) = (services.clock.clone(), services.spawn.clone());
+        let session_limits = settings.session_limits();
+        let store = Box::new(MemoryStore);
+        let sessions = Rc::new(Sessions::new(membership, session_limits.clone(), store));
+        let subscriptions = Rc::new(Subscriptions::new(session_limits));
+        let limits = ControllerLimits {
+            json: settings.limits.json.clone(),
+            stream_buffer_bytes_max: settings.limits.stream_buffer_bytes_max,
+            session_mode: settings.sessions.mode,
+        };
+        let controller =
+            Controller::new(catalogue, services, limits, sessions.clone(), subscriptions.clone());
         Rc::new(Self {
             controller,
+            sessions,
+            subscriptions,
+            are_sessions_watched: Cell::new(false),
             buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
             length_digits: Cell::new(3),
             date: DateCache::new(),
             clock,
+            spawn,
             phase: Cell::new(Phase::Serving),
             cancelled_at: Cell::new(None),
             counters: Counters::default(),
@@ -132,6 +174,7 @@ impl Shard {
     /// Returns the moment at which [`cancel`](Self::cancel) is due.
     pub fn drain(&self) -> Deadline {
         self.phase.set(Phase::Draining);
+        self.subscriptions.end_all();
         self.clock.timers().wake_all();
         self.now().after(self.limits().drain_timeout)
     }
@@ -163,6 +206,74 @@ impl Shard {
 
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Starts a task on this core.
+    pub(super) fn spawn(&self, task: Pin<Box<dyn Future<Output = ()>>>) {
+        self.spawn.spawn(task);
+    }
+
+    /// Whether there are sessions at all.
+    pub(super) fn has_sessions(&self) -> bool {
+        self.settings.sessions.mode != SessionMode::Off
+    }
+
+    /// What may be asked of the endpoint.
+    pub(super) fn endpoint_methods(&self) -> &'static str {
+        if self.has_sessions() { "POST, GET, DELETE, OPTIONS" } else { SESSIONLESS_METHODS }
+    }
+
+    /// How long the answer to a request may take before it is made a stream to resume.
+    pub(super) fn priming_delay(&self) -> Duration {
+        self.settings.sessions.limits.priming_delay
+    }
+
+    /// How many sessions live on this core.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.count()
+    }
+
+    /// Tells the clients of this core of a change.
+    pub fn announce(&self, change: &Change) {
+        self.sessions.announce(change);
+        self.subscriptions.announce(change);
+    }
+
+    /// Tells the clients of this core that anything may have changed: some changes were missed.
+    pub fn announce_all(&self) {
+        for change in [Change::Tools, Change::Prompts, Change::Resources] {
+            self.announce(&change);
+        }
+        self.sessions.announce_watched();
+        self.subscriptions.announce_watched();
+    }
+
+    /// Sees to it that idle sessions end, as long as there are any.
+    pub(super) fn watch_sessions(self: &Rc<Self>) {
+        if self.are_sessions_watched.replace(true) {
+            return;
+        }
+        let shard = self.clone();
+        self.spawn(Box::pin(async move {
+            while let Some(due) = shard.sessions.expire(shard.now()) {
+                shard.clock.timers().sleep_until(due).await;
+                if shard.phase() != Phase::Serving {
+                    break;
+                }
+            }
+            shard.are_sessions_watched.set(false);
+        }));
+    }
+}
+
+impl ServeSettings {
+    /// The limits of sessions, which share those of streams.
+    fn session_limits(&self) -> SessionLimits {
+        SessionLimits {
+            stream_buffer_bytes_max: self.limits.stream_buffer_bytes_max,
+            ..self.sessions.limits.clone()
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! wait ever loses a byte when it is dropped.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 
 /// A connected byte pipe, TCP or Unix or simulated. All methods take `&self`: a connection may wait
 /// for its peer to hang up while it answers.
@@ -39,6 +40,9 @@ pub trait Transport {
     /// The error that waits on the connection, if one does, without touching its bytes. This is how
     /// a connection whose peer sent its end learns that the peer is gone rather than listening.
     fn pending_error(&self) -> Option<io::Error>;
+
+    /// The address of the peer; `None` where there is none, as over a Unix socket.
+    fn address(&self) -> Option<IpAddr>;
 
     /// Ends our sending side: the peer sees the end of the stream after what was sent.
     fn shutdown_send(&self);

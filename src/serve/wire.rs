@@ -184,6 +184,7 @@ pub(super) async fn linger<T: Transport>(transport: &T, shard: &Shard) {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::net::IpAddr;
     use std::rc::Rc;
     use std::sync::Arc;
 
@@ -193,9 +194,8 @@ mod tests {
     use crate::controller::catalogue::{Catalogue, ListSettings};
     use crate::handler::call::Services;
     use crate::handler::registry::Registry;
-    use crate::http::origin::{HostPolicy, OriginPolicy};
-    use crate::serve::limits::ServeLimits;
     use crate::serve::shard::ServeSettings;
+    use crate::session::table::Membership;
     use crate::testing::clock::VirtualClock;
     use crate::testing::executor::Executor;
     use crate::testing::off_core::InPlace;
@@ -229,6 +229,9 @@ mod tests {
         fn pending_error(&self) -> Option<std::io::Error> {
             self.inner.pending_error()
         }
+        fn address(&self) -> Option<IpAddr> {
+            self.inner.address()
+        }
         fn shutdown_send(&self) {
             self.inner.shutdown_send();
         }
@@ -238,16 +241,12 @@ mod tests {
     }
 
     fn shard(executor: &Rc<Executor>, clock: &Rc<VirtualClock>) -> Rc<Shard> {
-        let settings = ServeSettings {
-            path: "/mcp".to_owned(),
-            origins: OriginPolicy::default(),
-            hosts: HostPolicy::default(),
-            limits: ServeLimits::default(),
-        };
+        let settings = ServeSettings::default();
+        let membership = Membership::alone().expect("random bytes");
         let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
         let off_core = Arc::new(InPlace);
         let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
-        Shard::new(Arc::new(settings), catalogue, services)
+        Shard::new(Arc::new(settings), catalogue, services, &membership)
     }
 
     #[test]

@@ -1,5 +1,9 @@
-//! What changed in a server's offer, as its clients are told.
+//! What may change while a server runs, and how everybody hears of it: `Change` and `Announce`.
 //!
+//! In: a change, told by a handler or by the program around the server, on any thread. Out: the
+//! same on every core, whose sessions and subscriptions tell their clients. A change says that
+//! something is not what it was, never what it is; so one that is told twice does no harm, and who
+//! missed some assumes them all.
 //! Spec: MCP 2026-07-28 and 2025-11-25, `notifications/*/list_changed` and
 //! `notifications/resources/updated`.
 
@@ -9,7 +13,7 @@ use std::sync::Arc;
 use crate::jsonrpc::encode;
 
 /// Something that clients may want to look at anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The list of tools.
     Tools,
@@ -21,9 +25,10 @@ pub enum Change {
     ResourceUpdated(Arc<str>),
 }
 
-/// Tells every core of a change, from any thread.
+/// Tells changes to every core.
 pub trait Announce: fmt::Debug + Send + Sync {
-    /// Tells it, without waiting.
+    /// Tells every core, the caller's own included, without waiting. A core that has no room for it
+    /// learns that it missed something.
     fn announce(&self, change: Change);
 }
 
@@ -74,17 +79,12 @@ mod tests {
             change.encode(&mut out, meta);
             String::from_utf8(out).expect("text")
         };
-        assert_eq!(
-            written(&Change::Tools, b""),
-            r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
-        );
-        assert_eq!(
-            written(&Change::Prompts, br#""k":1"#),
-            r#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed","params":{"_meta":{"k":1}}}"#
-        );
-        assert_eq!(
-            written(&Change::ResourceUpdated("a:b".into()), br#""k":1"#),
-            r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a:b","_meta":{"k":1}}}"#
-        );
+        let start = |name: &str| format!(r#"{{"jsonrpc":"2.0","method":"notifications/{name}""#);
+        let tools = start("tools/list_changed") + "}";
+        assert_eq!(written(&Change::Tools, b""), tools);
+        let prompts = start("prompts/list_changed") + r#","params":{"_meta":{"k":1}}}"#;
+        assert_eq!(written(&Change::Prompts, br#""k":1"#), prompts);
+        let updated = start("resources/updated") + r#","params":{"uri":"a:b","_meta":{"k":1}}}"#;
+        assert_eq!(written(&Change::ResourceUpdated("a:b".into()), br#""k":1"#), updated);
     }
 }

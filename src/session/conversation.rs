@@ -180,6 +180,12 @@ impl Session {
 
     // Work.
 
+    /// How many more calls may run.
+    #[must_use]
+    pub fn work_room(&self) -> usize {
+        self.shared.limits.session_requests_max.saturating_sub(self.work.borrow().len())
+    }
+
     /// Notes a call that runs.
     ///
     /// # Errors
@@ -211,8 +217,8 @@ impl Session {
 
     /// Opens the stream of a request.
     #[must_use]
-    pub fn open_answer(&self, now: Now) -> Rc<EventStream> {
-        self.open_stream(false, now)
+    pub fn open_answer(&self, format: StreamFormat, now: Now) -> Rc<EventStream> {
+        self.open_stream(format, false, now)
     }
 
     /// Opens a stream for what belongs to no request.
@@ -228,16 +234,20 @@ impl Session {
         }
         // What was left by a client that opens anew instead of resuming is not read any more.
         self.retire(|held| held.is_standalone && !held.stream.is_attached());
-        Ok(self.open_stream(true, now))
+        Ok(self.open_stream(StreamFormat::Sse, true, now))
     }
 
-    fn open_stream(&self, is_standalone: bool, now: Now) -> Rc<EventStream> {
+    fn open_stream(&self, format: StreamFormat, is_standalone: bool, now: Now) -> Rc<EventStream> {
         let limits = &self.shared.limits;
-        let number = self.next_stream.get();
-        self.next_stream.set(number.wrapping_add(1));
+        // Only server-sent events have ids to resume by.
+        let number = (format == StreamFormat::Sse).then(|| {
+            let number = self.next_stream.get();
+            self.next_stream.set(number.wrapping_add(1));
+            number
+        });
         let plan = StreamPlan {
-            number: Some(number),
-            format: StreamFormat::Sse,
+            number,
+            format,
             primes: self.revision().rules().priming.then_some(limits.retry_delay),
             events_max: limits.replay_events_max,
             unsent_bytes_max: limits.stream_buffer_bytes_max,
@@ -276,7 +286,8 @@ impl Session {
         has_room
     }
 
-    fn append(&self, stream: &EventStream, write: &mut dyn FnMut(&mut Vec<u8>)) {
+    /// Appends a message that must not be lost, whether there is room or not.
+    pub fn append(&self, stream: &EventStream, write: &mut dyn FnMut(&mut Vec<u8>)) {
         let growth = stream.append(write);
         self.note_growth(growth);
     }
@@ -403,12 +414,9 @@ impl Session {
         Ok(())
     }
 
-    /// Watches a resource no more. Returns whether it did.
-    pub fn unwatch(&self, uri: &str) -> bool {
-        let mut watched = self.watched.borrow_mut();
-        let before = watched.len();
-        watched.retain(|held| &**held != uri);
-        watched.len() < before
+    /// Watches a resource no more. To end what never began is no fault.
+    pub fn unwatch(&self, uri: &str) {
+        self.watched.borrow_mut().retain(|held| &**held != uri);
     }
 
     /// Tells the client of a change, on the newest stream that it opened for such things. Without
@@ -428,6 +436,14 @@ impl Session {
         };
         drop(streams);
         self.notify(&target, &mut |out| change.encode(out, b""));
+    }
+
+    /// Tells the client that all it watches changed.
+    pub(super) fn announce_watched(&self) {
+        let watched = self.watched.borrow().clone();
+        for uri in watched {
+            self.announce(&Change::ResourceUpdated(uri.into()));
+        }
     }
 
     /// Ends the session: calls are cancelled, streams end, questions fail.

@@ -2,6 +2,27 @@
 
 use std::time::Duration;
 
+/// Whether legacy clients get sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionMode {
+    /// `initialize` opens one; a request without one is answered all the same, by itself.
+    #[default]
+    Optional,
+    /// `initialize` opens one; a request without one is refused with 400.
+    Required,
+    /// There are none: every request is answered by itself, and GET and DELETE are not served.
+    Off,
+}
+
+/// How sessions are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Whether there are any. Default [`SessionMode::Optional`].
+    pub mode: SessionMode,
+    /// What they may cost.
+    pub limits: SessionLimits,
+}
+
 /// The limits of sessions and of subscriptions. Those that count sessions hold for the process and
 /// are kept in equal shares by its cores.
 #[derive(Clone, Debug, PartialEq, Eq)]

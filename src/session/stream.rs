@@ -167,6 +167,22 @@ impl EventStream {
         self.inner.borrow().ending != Ending::Open
     }
 
+    /// Whether nothing was ever said on it.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.log.next() == 0 && inner.document.is_none()
+    }
+
+    /// Whether it ended and there is nothing in it that anybody could come back for.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.ending != Ending::Open
+            && (self.plan.number.is_none() || inner.log.next() == 0)
+            && inner.unsent_bytes == 0
+    }
+
     /// Since when nobody reads it; `None` while somebody does.
     #[must_use]
     pub fn left_since(&self) -> Option<Now> {

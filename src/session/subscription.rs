@@ -133,8 +133,15 @@ impl Subscriptions {
     /// Tells everybody who wants to know of a change.
     pub fn announce(&self, change: &Change) {
         for held in self.open.borrow().iter().filter(|held| held.filter.wants(change)) {
-            if held.stream.has_room() {
-                held.stream.append(&mut |out| change.encode(out, &held.meta));
+            held.tell(change);
+        }
+    }
+
+    /// Tells everybody that what they watch changed, since nobody knows what did not.
+    pub fn announce_watched(&self) {
+        for held in self.open.borrow().iter() {
+            for uri in &held.filter.watched {
+                held.tell(&Change::ResourceUpdated(uri.clone().into()));
             }
         }
     }
@@ -161,6 +168,14 @@ impl Subscriptions {
     #[must_use]
     pub fn count(&self) -> usize {
         self.open.borrow().len()
+    }
+}
+
+impl Subscription {
+    fn tell(&self, change: &Change) {
+        if self.stream.has_room() {
+            self.stream.append(&mut |out| change.encode(out, &self.meta));
+        }
     }
 }
 

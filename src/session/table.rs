@@ -13,11 +13,32 @@ use std::sync::Arc;
 
 use super::change::Change;
 use super::conversation::{Greeting, Session, Shared};
-use super::id::{IdMint, Place, SessionId};
+use super::id::{IdMint, NoRandom, Place, SessionId};
 use super::limits::SessionLimits;
 use super::owner::Owner;
 use super::store::EventStore;
 use crate::base::time::{Deadline, Now};
+
+/// Which worker of a process a core is, and what it shares with the others.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// Its number, from 0.
+    pub worker: usize,
+    /// How many there are.
+    pub worker_count: usize,
+    /// Makes the ids of all.
+    pub mint: Arc<IdMint>,
+}
+
+impl Membership {
+    /// A process of one worker.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn alone() -> Result<Self, NoRandom> {
+        Ok(Self { worker: 0, worker_count: 1, mint: Arc::new(IdMint::new()?) })
+    }
+}
 
 /// The sessions of a core.
 #[derive(Debug)]
@@ -59,16 +80,11 @@ pub enum NotOpened {
 impl Sessions {
     /// The table of this worker, one of so many.
     #[must_use]
-    pub fn new(
-        (worker, worker_count): (usize, usize),
-        mint: Arc<IdMint>,
-        limits: SessionLimits,
-        store: Box<dyn EventStore>,
-    ) -> Self {
+    pub fn new(membership: &Membership, limits: SessionLimits, store: Box<dyn EventStore>) -> Self {
         Self {
-            worker: u16::try_from(worker).unwrap_or(u16::MAX),
-            worker_count: worker_count.max(1),
-            mint,
+            worker: u16::try_from(membership.worker).unwrap_or(u16::MAX),
+            worker_count: membership.worker_count.max(1),
+            mint: membership.mint.clone(),
             shared: Rc::new(Shared { limits, store }),
             slots: RefCell::default(),
             free: RefCell::default(),
@@ -199,10 +215,19 @@ impl Sessions {
 
     /// Tells every session of a change.
     pub fn announce(&self, change: &Change) {
+        self.for_each(|session| session.announce(change));
+    }
+
+    /// Tells every session that what it watches changed, since nobody knows what did not.
+    pub fn announce_watched(&self) {
+        self.for_each(Session::announce_watched);
+    }
+
+    fn for_each(&self, act: impl Fn(&Session)) {
         let count = self.slots.borrow().len();
         for slot in (0..count).filter_map(|slot| u32::try_from(slot).ok()) {
             if let Some(session) = self.at(slot) {
-                session.announce(change);
+                act(&session);
             }
         }
     }

@@ -24,6 +24,8 @@ use crate::http::head::Persistence;
 use crate::jsonrpc::error::RpcError;
 use crate::mcp::revision::{Era, Revision};
 use crate::serve::shard::{ServeSettings, Shard};
+use crate::session::id::IdMint;
+use crate::session::table::Membership;
 
 /// A client of a server that lives in the same value.
 ///
@@ -96,14 +98,15 @@ const START: Now = Now(1_000_000_000_000);
 impl TestClient {
     /// A client of a server with these settings and this to offer. It speaks the newest revision.
     #[must_use]
-    pub fn new(settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>) -> Self {
+    pub fn new(settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>, mint: Arc<IdMint>) -> Self {
+        let membership = Membership { worker: 0, worker_count: 1, mint };
         let clock = VirtualClock::starting_at(START);
         let executor = Executor::new(clock.clone());
         let off_core = Arc::new(InPlace);
         let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
         Self {
             executor,
-            shard: Shard::new(settings.clone(), catalogue.clone(), services),
+            shard: Shard::new(settings.clone(), catalogue.clone(), services, &membership),
             settings,
             catalogue,
             clock,
@@ -322,8 +325,6 @@ mod tests {
     use crate::handler::off_core::BlockingCx;
     use crate::handler::registry::Registry;
     use crate::handler::tool::Tool;
-    use crate::http::origin::{HostPolicy, OriginPolicy};
-    use crate::serve::limits::ServeLimits;
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Steps {
@@ -343,13 +344,9 @@ mod tests {
         registry.add_tool(Tool::new("steps", "d", steps)).expect("a tool");
         let panics = |_: BlockingCx, (): ()| -> Result<String, _> { panic!("as planned") };
         registry.add_tool(Tool::blocking("panics", "d", panics)).expect("a tool");
-        let settings = ServeSettings {
-            path: "/mcp".to_owned(),
-            origins: OriginPolicy::default(),
-            hosts: HostPolicy::default(),
-            limits: ServeLimits::default(),
-        };
-        TestClient::new(Arc::new(settings), Catalogue::new(registry, &ListSettings::default()))
+        let catalogue = Catalogue::new(registry, &ListSettings::default());
+        let mint = Arc::new(IdMint::new().expect("random bytes"));
+        TestClient::new(Arc::new(ServeSettings::default()), catalogue, mint)
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod executor;
 pub mod off_core;
 pub mod pipe;
 pub mod random;
-mod serving;
+pub mod serving;
 
 pub use client::{CallError, Heard, TestClient};
 pub use serving::{serve, waiting_bytes};

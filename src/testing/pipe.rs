@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -230,6 +231,10 @@ impl Transport for ServerEnd {
 
     fn pending_error(&self) -> Option<io::Error> {
         self.shared.borrow().reset.then(|| ErrorKind::ConnectionReset.into())
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        Some(Ipv4Addr::LOCALHOST.into())
     }
 
     fn shutdown_send(&self) {

@@ -26,9 +26,9 @@ use std::time::Duration;
 use ringlane::base::clock::Clock;
 use ringlane::base::time::Now;
 use ringlane::handler::call::Services;
-use ringlane::http::origin::{HostPolicy, OriginPolicy};
 use ringlane::serve::limits::ServeLimits;
 use ringlane::serve::shard::{ServeSettings, Shard};
+use ringlane::session::table::Membership;
 use ringlane::testing::clock::VirtualClock;
 use ringlane::testing::executor::Executor;
 use ringlane::testing::off_core::InPlace;
@@ -64,18 +64,14 @@ impl World {
     fn new(random: &mut Random, keeps_lines: bool) -> Self {
         let clock = VirtualClock::starting_at(START);
         tools::open_ledger(clock.clone());
-        let settings = ServeSettings {
-            path: "/mcp".to_owned(),
-            origins: OriginPolicy::default(),
-            hosts: HostPolicy::default(),
-            limits: limits(random),
-        };
+        let settings = ServeSettings { limits: limits(random), ..ServeSettings::default() };
+        let membership = Membership::alone().expect("random bytes");
         let executor = Executor::shuffled(clock.clone(), random.split());
         let off_core = Arc::new(InPlace);
         let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
         Self {
             executor,
-            shard: Shard::new(Arc::new(settings), tools::catalogue(), services),
+            shard: Shard::new(Arc::new(settings), tools::catalogue(), services, &membership),
             trace: Trace::new(clock.clone(), keeps_lines),
             drain: Rc::default(),
             links: Vec::new(),

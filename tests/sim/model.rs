@@ -293,7 +293,7 @@ fn not_a_request(random: &mut Random) -> Ask {
 /// Requests that never reach the controller.
 fn elsewhere(random: &mut Random) -> Ask {
     const CASES: [(&str, &str, &str, &[u16]); 10] = [
-        ("GET", "/mcp", "", &[405]),
+        ("GET", "/mcp", "", &[400]),
         ("HEAD", "/mcp", "", &[405]),
         ("OPTIONS", "/mcp", "", &[204]),
         ("BREW", "/mcp", "", &[405]),
@@ -301,7 +301,7 @@ fn elsewhere(random: &mut Random) -> Ask {
         ("HEAD", "/healthz", "", &[200]),
         ("GET", "/nowhere", "", &[404]),
         ("GET", "/mcp", "Origin: https://evil.example\r\n", &[403]),
-        ("DELETE", "/mcp", "", &[405]),
+        ("DELETE", "/mcp", "", &[400]),
         ("GET", "http://elsewhere.example/mcp", "", &[421]),
     ];
     if random.percent(30) {

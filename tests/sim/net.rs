@@ -416,6 +416,10 @@ impl Transport for Flaky {
         self.inner.pending_error().filter(|_| self.planted != Some(Planted::SilentReset))
     }
 
+    fn address(&self) -> Option<std::net::IpAddr> {
+        self.inner.address()
+    }
+
     fn shutdown_send(&self) {
         self.inner.shutdown_send();
     }

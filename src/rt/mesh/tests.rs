@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use crate::base::time::Deadline;
 use crate::base::timers::Timers;
-use crate::handler::changes::{Announce, Change};
 use crate::rt::acceptor::Accepted;
 use crate::rt::arrivals::Arrival;
 use crate::rt::broadcast::Notice;
@@ -23,6 +22,7 @@ use crate::rt::socket::Socket;
 use crate::rt::tests::{DRIVERS, is_child, send_all, settings, start_child, tcp_address};
 use crate::rt::worker::WorkerSeat;
 use crate::serve::transport::Transport;
+use crate::session::change::{Announce, Change};
 
 /// What a worker's arrivals tell the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,131 @@
+//! Who wants to be told of changes: `resources/subscribe` of sessions, `subscriptions/listen` of
+//! the modern era.
+//!
+//! Spec: MCP 2025-11-25 server/resources "Subscriptions"; MCP 2026-07-28 `subscriptions/listen`.
+//! Limits: `watched_resources_max`, `subscriptions_max`.
+
+use super::dispatch::{Controller, Envelope, Reaction, Reply};
+use crate::jsonrpc::encode;
+use crate::jsonrpc::error::RpcError;
+use crate::jsonrpc::view::{Value, View};
+use crate::mcp::error;
+use crate::session::conversation::TooMany;
+use crate::session::subscription::{Filter, TooManyListen};
+
+impl Controller {
+    /// `resources/subscribe`
+    pub(super) fn watch(
+        &self,
+        params: Option<View<'_>>,
+        reply: Reply<'_>,
+        envelope: Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
+        let watched = self.watchable(params).and_then(|uri| match envelope.session {
+            Some(session) => session.watch(uri).map_err(|TooMany(limit)| {
+                error::invalid_params(format_args!("too many subscriptions ({limit}); end some"))
+            }),
+            None => Err(error::invalid_params("a subscription needs a session; initialize first")),
+        });
+        self.acknowledge(watched, reply, out)
+    }
+
+    /// `resources/unsubscribe`
+    pub(super) fn unwatch(
+        &self,
+        params: Option<View<'_>>,
+        reply: Reply<'_>,
+        envelope: Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
+        let unwatched = self.watchable(params).map(|uri| {
+            if let Some(session) = envelope.session {
+                session.unwatch(uri);
+            }
+        });
+        self.acknowledge(unwatched, reply, out)
+    }
+
+    fn watchable<'a>(&self, params: Option<View<'a>>) -> Result<&'a str, RpcError> {
+        if !self.catalogue.offers_resources() {
+            return Err(error::method_not_found());
+        }
+        let uri = params.and_then(|params| params.get("uri")).and_then(View::as_str);
+        uri.ok_or_else(|| error::invalid_params("uri must be a string"))
+    }
+
+    fn acknowledge(
+        &self,
+        outcome: Result<(), RpcError>,
+        reply: Reply<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
+        match outcome {
+            Ok(()) => reply.result(out, &self.catalogue.edition(reply.revision).empty),
+            Err(error) => reply.error(out, &error),
+        }
+    }
+
+    /// `subscriptions/listen`
+    pub(super) fn listen(
+        &self,
+        params: Option<View<'_>>,
+        reply: Reply<'_>,
+        envelope: Envelope<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
+        let filter = match self.read_filter(params) {
+            Ok(filter) => filter,
+            Err(error) => return reply.error(out, &error),
+        };
+        let Some(format) = envelope.stream else {
+            let error = error::invalid_request("the answer is a stream; Accept text/event-stream");
+            encode::error(out, Some(&encode::id_json(reply.id)), &error);
+            return Reaction::Answered { status: 406 };
+        };
+        let id_json = encode::id_json(reply.id);
+        match self.subscriptions.open(filter, id_json, format, self.clock.now()) {
+            Ok(stream) => Reaction::Listens(stream),
+            Err(TooManyListen) => {
+                reply.error(out, &error::internal("As many listen as may; try again later"))
+            }
+        }
+    }
+
+    /// Reads what a client asks for, less what is not offered.
+    fn read_filter(&self, params: Option<View<'_>>) -> Result<Filter, RpcError> {
+        let asked = params.and_then(|params| params.get("notifications"));
+        let Some(asked) = asked.filter(|asked| asked.is_object()) else {
+            return Err(error::invalid_params("notifications must be an object"));
+        };
+        let flag = |name: &str| match asked.get(name).map(View::value) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(_) => {
+                Err(error::invalid_params(format_args!("notifications.{name} must be a boolean")))
+            }
+        };
+        let has_resources = self.catalogue.offers_resources();
+        Ok(Filter {
+            tools: flag("toolsListChanged")? && !self.catalogue.registry().tools().is_empty(),
+            prompts: flag("promptsListChanged")? && self.catalogue.offers_prompts(),
+            resources: flag("resourcesListChanged")? && has_resources,
+            watched: if has_resources { self.read_watched(asked)? } else { Vec::new() },
+        })
+    }
+
+    fn read_watched(&self, asked: View<'_>) -> Result<Vec<Box<str>>, RpcError> {
+        const RULE: &str = "notifications.resourceSubscriptions must be an array of URIs";
+        let Some(uris) = asked.get("resourceSubscriptions") else { return Ok(Vec::new()) };
+        let Value::Array(count) = uris.value() else { return Err(error::invalid_params(RULE)) };
+        let most = self.subscriptions.watched_max();
+        if count > most {
+            let reason =
+                format_args!("notifications.resourceSubscriptions may hold up to {most} URIs");
+            return Err(error::invalid_params(reason));
+        }
+        let read = |uri: View<'_>| uri.as_str().map(Box::from);
+        let watched: Option<Vec<_>> = uris.elements().map(read).collect();
+        watched.ok_or_else(|| error::invalid_params(RULE))
+    }
+}

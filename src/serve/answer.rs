@@ -1,0 +1,191 @@
+//! A request that is admitted and whole: who answers it, and how that is written.
+//!
+//! In: a head, its route, its body. Out: an answer in the connection's output, or what has to run
+//! before there is one. Nothing here waits. Spec: RFC 9110 §9.3, §15; MCP 2025-11-25 transports.
+
+use std::rc::Rc;
+
+use super::carry::{Carriage, Purpose};
+use super::exchange::Step;
+use super::reply::{self, Draft, Manner, ReplyPlan};
+use super::route::{HeadFields, Refusal, Route};
+use super::shard::{Phase, Shard, count};
+use super::transport::Transport;
+use crate::controller::dispatch::{Envelope, Reaction};
+use crate::http::frame::EventId;
+use crate::http::h1::encode::HeadWriter;
+use crate::http::head::{Method, Persistence, RequestHead};
+use crate::session::conversation::{ResumeError, Session, TooMany};
+use crate::session::owner::Owner;
+
+/// Answers a request that was admitted and is whole, or begins what it asks for.
+pub(super) fn answer(
+    shard: &Rc<Shard>,
+    head: &RequestHead<'_>,
+    route: Route,
+    body: &[u8],
+    peer: &impl Transport,
+    out: &mut Vec<u8>,
+) -> Step {
+    let manner = manner(shard, head);
+    let persistence = manner.persistence;
+    match route {
+        Route::Message { acceptance, session } => {
+            let asker = || Owner::Address(peer.address());
+            let envelope = Envelope {
+                fields: &HeadFields(head),
+                stream: acceptance.prefers_stream(),
+                session: session.as_ref(),
+                asker: &asker,
+            };
+            return message(shard, ReplyPlan { manner, acceptance }, body, envelope, out);
+        }
+        Route::Events { acceptance, session, after } => {
+            return events(shard, head, ReplyPlan { manner, acceptance }, session, after, out);
+        }
+        Route::End(session) => {
+            shard.sessions.end(&session);
+            let mut answer = HeadWriter::new(out, 200);
+            answer.lines(|out| manner.write_lines(out, shard));
+            answer.finish_length(0, head.version, persistence);
+        }
+        Route::Probe { status, text } => {
+            let with_body = head.method != Method::Head;
+            reply::text(out, shard, status, text, &manner, with_body);
+        }
+        Route::Options => {
+            let mut answer = HeadWriter::new(out, 204);
+            answer.field("Allow", shard.endpoint_methods().as_bytes());
+            answer.lines(|out| shard.date().write(out));
+            if let Some(grant) = shard.settings.origins.cors(head.origin) {
+                let requested = head.access_control_request_headers;
+                answer.lines(|out| grant.write_preflight(requested, out));
+            }
+            answer.finish(head.version, persistence);
+        }
+        Route::Elsewhere(worker) => return Step::Moves(worker),
+    }
+    Step::Answered(persistence)
+}
+
+/// Answers a message.
+fn message(
+    shard: &Rc<Shard>,
+    plan: ReplyPlan,
+    body: &[u8],
+    envelope: Envelope<'_>,
+    out: &mut Vec<u8>,
+) -> Step {
+    let persistence = plan.manner.persistence;
+    let draft = Draft::open(out, &plan, shard);
+    let reaction = shard.controller.receive(body, envelope, out);
+    if let Reaction::Answered { status } = reaction {
+        return Step::Answered(draft.close(out, &plan, shard, status));
+    }
+    if let Reaction::Greeted(session) = reaction {
+        shard.watch_sessions();
+        return Step::Answered(draft.close_greeting(out, &plan, shard, session.id()));
+    }
+    draft.discard(out);
+    match reaction {
+        Reaction::Answered { .. } | Reaction::Greeted(_) | Reaction::Accepted => {
+            reply::accepted(out, &plan, shard);
+            Step::Answered(persistence)
+        }
+        Reaction::Calls(running) => {
+            count(&shard.counters().calls);
+            Step::Calls(running, plan)
+        }
+        Reaction::Batch(batch) => match envelope.session {
+            Some(session) => Step::Batch(batch, session.clone(), plan),
+            None => Step::Answered(persistence), // A batch without a session was refused.
+        },
+        Reaction::Listens(stream) => {
+            let carrier = stream.attach();
+            let purpose = Purpose::Subscription;
+            Step::Carries(Carriage::new(stream, carrier, purpose, plan, shard.now()))
+        }
+    }
+}
+
+/// Answers a GET: with a new stream, or with the rest of one that was cut.
+fn events(
+    shard: &Rc<Shard>,
+    head: &RequestHead<'_>,
+    plan: ReplyPlan,
+    session: Rc<Session>,
+    after: Option<EventId>,
+    out: &mut Vec<u8>,
+) -> Step {
+    let now = shard.now();
+    let opened = match after {
+        None => session.open_standalone(now).map_err(|TooMany(_)| TOO_MANY_STREAMS).map(|stream| {
+            session.note_growth(stream.open());
+            let carrier = stream.attach();
+            (stream, carrier)
+        }),
+        Some(after) => session.resume(after, now).map_err(|error| match error {
+            ResumeError::Unknown => UNKNOWN_EVENT,
+            ResumeError::Forgotten => FORGOTTEN_EVENTS,
+        }),
+    };
+    match opened {
+        Ok((stream, carrier)) => {
+            let purpose = Purpose::Events(session);
+            Step::Carries(Carriage::new(stream, carrier, purpose, plan, now))
+        }
+        Err((status, reason)) => {
+            let refusal = Refusal { status, reason, allow: None, by_endpoint: true };
+            Step::Answered(refuse(shard, head, refusal, Some(&[]), out))
+        }
+    }
+}
+
+const TOO_MANY_STREAMS: (u16, &str) =
+    (429, "as many streams of this session are open as may; close one");
+const UNKNOWN_EVENT: (u16, &str) = (400, "Last-Event-ID is no event of this session");
+const FORGOTTEN_EVENTS: (u16, &str) =
+    (410, "events after Last-Event-ID are no longer kept; ask again for what you miss");
+
+/// Writes a refusal. A request whose body is not there ends its connection (RFC 9112 §9.3).
+pub(super) fn refuse(
+    shard: &Shard,
+    head: &RequestHead<'_>,
+    refusal: Refusal,
+    body: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Persistence {
+    count(&shard.counters().refusals);
+    let mut manner = manner(shard, head);
+    if body.is_none() {
+        manner.persistence = Persistence::Close;
+    }
+    // An origin that may not call may not read why either.
+    if refusal.status == 403 {
+        manner.lines.clear();
+    }
+    reply::refusal(out, shard, refusal, &manner, head.method != Method::Head);
+    manner.persistence
+}
+
+/// How a request's answer is written, whatever it says.
+fn manner(shard: &Shard, head: &RequestHead<'_>) -> Manner {
+    let persistence = persistence(shard, head);
+    Manner { version: head.version, persistence, lines: cors(shard, head) }
+}
+
+/// What becomes of the connection: what the client wishes, unless the server is about to end.
+fn persistence(shard: &Shard, head: &RequestHead<'_>) -> Persistence {
+    match shard.phase() {
+        Phase::Serving => head.persistence,
+        Phase::Draining | Phase::Cancelling => Persistence::Close,
+    }
+}
+
+fn cors(shard: &Shard, head: &RequestHead<'_>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    if let Some(grant) = shard.settings.origins.cors(head.origin) {
+        grant.write(&mut lines);
+    }
+    lines
+}

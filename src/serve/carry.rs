@@ -1,0 +1,328 @@
+//! An event stream on a connection: what a session's call says, what a client opened by GET, a
+//! subscription.
+//!
+//! The stream is written by others and outlives its carrier. A carrier takes what is due, keeps the
+//! connection alive, and leaves when the stream ends, when it is told to, or when its peer is gone;
+//! then the client resumes elsewhere, or nobody does. It holds no buffer while nothing is due.
+//!
+//! ```text
+//! due ─▶ (head, once) ─▶ take ─▶ send ─▶ wait: events │ document │ end │ peer │ moment │ drain
+//! ```
+//!
+//! Spec: MCP 2025-11-25 transports; MCP 2026-07-28 `subscriptions/listen`. Limits:
+//! `keep_alive_interval`, `priming_delay`, `pipeline_bytes_max`, `send_stall_timeout`.
+//! Invariant: one carrier at a time; a head, once sent, is followed by a whole body or a cut.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::connection::{CloseReason, Next, Turn};
+use super::reply::{self, Draft, ReplyPlan};
+use super::shard::{Phase, Shard};
+use super::transport::Transport;
+use super::wire::{self, Received};
+use crate::base::time::{Deadline, Now};
+use crate::http::frame;
+use crate::http::h1::encode::StreamCoding;
+use crate::http::head::Persistence;
+use crate::http::sse;
+use crate::session::conversation::Session;
+use crate::session::stream::{EventStream, News};
+
+/// Why a stream is on this connection.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// It answers a request that came on this connection.
+    Answer(Rc<Session>),
+    /// The client asked for it by GET.
+    Events(Rc<Session>),
+    /// A client of the modern era listens.
+    Subscription,
+}
+
+/// A stream and how it goes out.
+#[derive(Debug)]
+pub struct Carriage {
+    stream: Rc<EventStream>,
+    /// Which of the stream's carriers this is.
+    carrier: u32,
+    purpose: Purpose,
+    plan: ReplyPlan,
+    /// How the body is coded, once the head is written.
+    coding: Option<StreamCoding>,
+    /// What the peer sent behind its request.
+    input: Vec<u8>,
+    /// What is written and not sent.
+    output: Vec<u8>,
+    since: Now,
+    last_sent: Now,
+    /// Whether the peer may send more.
+    is_watched: bool,
+}
+
+/// What a carrier waited for.
+enum Event {
+    News(News),
+    PeerReadable,
+    PeerGone,
+    Moment,
+    Draining,
+}
+
+impl Carriage {
+    /// The stream of a request's answer. Its head is written when something is due.
+    pub(super) fn answer(
+        stream: Rc<EventStream>,
+        session: Rc<Session>,
+        plan: ReplyPlan,
+        now: Now,
+    ) -> Box<Self> {
+        let carrier = stream.attach();
+        Self::new(stream, carrier, Purpose::Answer(session), plan, now)
+    }
+
+    /// A stream that the client asked for, whose head is due at once.
+    pub(super) fn new(
+        stream: Rc<EventStream>,
+        carrier: u32,
+        purpose: Purpose,
+        plan: ReplyPlan,
+        now: Now,
+    ) -> Box<Self> {
+        Box::new(Self {
+            stream,
+            carrier,
+            purpose,
+            plan,
+            coding: None,
+            input: Vec::new(),
+            output: Vec::new(),
+            since: now,
+            last_sent: now,
+            is_watched: true,
+        })
+    }
+
+    /// Takes over what the connection still holds: answers to send first, and bytes not read.
+    pub(super) fn take_over(&mut self, output: Vec<u8>, input: Vec<u8>) {
+        self.output = output;
+        self.input = input;
+    }
+
+    async fn run<T: Transport>(
+        &mut self,
+        transport: &T,
+        shard: &Shard,
+    ) -> Result<Persistence, CloseReason> {
+        if !matches!(self.purpose, Purpose::Answer(_)) {
+            self.open(shard);
+        }
+        let mut readable = std::pin::pin!(transport.readable());
+        loop {
+            self.flush(transport, shard).await?;
+            match self.next(shard, readable.as_mut()).await {
+                Event::News(News::Events) => self.send_events(transport, shard)?,
+                Event::News(News::Document) => {
+                    if let Some(persistence) = self.document(shard) {
+                        return Ok(persistence);
+                    }
+                }
+                Event::News(News::Ended) | Event::Draining => return Ok(self.end(shard)),
+                Event::News(News::Paused(retry)) => {
+                    let coding = self.open(shard);
+                    coding.part(&mut self.output, |out| sse::retry(out, retry));
+                    return Ok(self.end(shard));
+                }
+                Event::News(News::Superseded) => return Err(CloseReason::Superseded),
+                Event::PeerReadable => {
+                    self.listen(transport, shard)?;
+                    readable.set(transport.readable());
+                }
+                Event::PeerGone => return Err(CloseReason::PeerGone),
+                Event::Moment => self.moment(shard),
+            }
+        }
+    }
+
+    /// Writes the head, if it is not written yet.
+    fn open(&mut self, shard: &Shard) -> StreamCoding {
+        if let Some(coding) = self.coding {
+            return coding;
+        }
+        let format = self.stream.format();
+        let coding = reply::open_stream(&mut self.output, &self.plan, shard, format);
+        self.coding = Some(coding);
+        coding
+    }
+
+    /// Sends all events that are due in one vectored write, copying none that the peer takes.
+    fn send_events<T: Transport>(
+        &mut self,
+        transport: &T,
+        shard: &Shard,
+    ) -> Result<(), CloseReason> {
+        let coding = self.open(shard);
+        let mut sent = Ok(());
+        self.stream.take(|events| {
+            let (line, end) = match coding {
+                StreamCoding::Chunked => (format!("{:x}\r\n", events.len()), &b"\r\n"[..]),
+                StreamCoding::UntilClose => (String::new(), &b""[..]),
+            };
+            let head = std::mem::take(&mut self.output);
+            let slices = [&head[..], line.as_bytes(), events, end].map(IoSlice::new);
+            sent = wire::send_slices(transport, &slices, &mut self.output);
+        });
+        self.last_sent = shard.now();
+        sent
+    }
+
+    /// Writes the answer that became due before any event: as one document, if the client takes
+    /// that.
+    fn document(&mut self, shard: &Shard) -> Option<Persistence> {
+        if self.coding.is_some() || !self.plan.acceptance.json_acceptable() {
+            let growth = self.stream.document_to_event();
+            if let Purpose::Answer(session) = &self.purpose {
+                session.note_growth(growth);
+            }
+            return None;
+        }
+        let message = self.stream.take_document()?;
+        if shard.phase() != Phase::Serving {
+            self.plan.manner.persistence = Persistence::Close;
+        }
+        let draft = Draft::open(&mut self.output, &self.plan, shard);
+        self.output.extend_from_slice(&message);
+        Some(draft.close(&mut self.output, &self.plan, shard, 200))
+    }
+
+    fn end(&mut self, shard: &Shard) -> Persistence {
+        let coding = self.open(shard);
+        coding.end(&mut self.output);
+        reply::persistence_after(coding, &self.plan)
+    }
+
+    /// Takes in what the peer sent meanwhile. Its end ends a stream that it asked for; one that
+    /// answers it may still be waited for.
+    fn listen<T: Transport>(&mut self, transport: &T, shard: &Shard) -> Result<(), CloseReason> {
+        match wire::receive(transport, shard, &mut self.input)? {
+            Received::Nothing => {}
+            Received::Bytes { .. } => {
+                self.is_watched = self.input.len() < shard.limits().pipeline_bytes_max;
+            }
+            Received::End if matches!(self.purpose, Purpose::Answer(_)) => self.is_watched = false,
+            Received::End => return Err(CloseReason::PeerGone),
+        }
+        Ok(())
+    }
+
+    /// Does what the moment asks for: to prime the stream, or to keep it alive.
+    fn moment(&mut self, shard: &Shard) {
+        let now = shard.now();
+        if self.priming_at(shard).passed(now)
+            && let Purpose::Answer(session) = &self.purpose
+        {
+            session.note_growth(self.stream.open());
+        } else if self.last_sent.after(shard.limits().keep_alive_interval).passed(now) {
+            let (coding, format) = (self.open(shard), self.stream.format());
+            coding.part(&mut self.output, |out| frame::keep_alive(out, format));
+            self.last_sent = now;
+        }
+    }
+
+    /// When an answer that takes its time is made a stream that its client can resume.
+    fn priming_at(&self, shard: &Shard) -> Deadline {
+        let primes = self.coding.is_none() && self.stream.can_pause();
+        if primes { self.since.after(shard.priming_delay()) } else { Deadline::NEVER }
+    }
+
+    async fn flush<T: Transport>(
+        &mut self,
+        transport: &T,
+        shard: &Shard,
+    ) -> Result<(), CloseReason> {
+        if !self.output.is_empty() {
+            wire::flush(transport, shard, &mut self.output, Deadline::NEVER).await?;
+            // A stream may be silent for long, and hold nothing.
+            self.output = Vec::new();
+            self.last_sent = shard.now();
+        }
+        Ok(())
+    }
+
+    /// Waits for whatever comes first.
+    fn next<R: Future<Output = io::Result<()>>>(
+        &self,
+        shard: &Shard,
+        mut readable: Pin<&mut R>,
+    ) -> impl Future<Output = Event> {
+        let keep_alive_at = self.last_sent.after(shard.limits().keep_alive_interval);
+        let due = keep_alive_at.min(self.priming_at(shard));
+        let mut moment = shard.clock().timers().sleep_until(due);
+        poll_fn(move |context| {
+            if let Poll::Ready(news) = self.stream.poll_news(self.carrier, context) {
+                return Poll::Ready(Event::News(news));
+            }
+            if shard.phase() != Phase::Serving && matches!(self.purpose, Purpose::Events(_)) {
+                return Poll::Ready(Event::Draining);
+            }
+            if self.is_watched
+                && let Poll::Ready(ready) = readable.as_mut().poll(context)
+            {
+                let event = if ready.is_ok() { Event::PeerReadable } else { Event::PeerGone };
+                return Poll::Ready(event);
+            }
+            Pin::new(&mut moment).poll(context).map(|()| Event::Moment)
+        })
+    }
+
+    /// Leaves the stream, which others may take up.
+    fn leave(&self, shard: &Shard) {
+        self.stream.detach(self.carrier, shard.now());
+        match &self.purpose {
+            Purpose::Subscription => shard.subscriptions.close(&self.stream),
+            // Nothing of it can be resumed.
+            Purpose::Answer(session) if self.stream.is_done() => session.drop_stream(&self.stream),
+            Purpose::Answer(session) | Purpose::Events(session) => session.touch(shard.now()),
+        }
+    }
+}
+
+/// Carries a stream until it ends or the connection does.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+pub(super) fn carry<T: Transport>(
+    transport: T,
+    mut carriage: Box<Carriage>,
+    shard: Rc<Shard>,
+) -> impl Future<Output = Turn<T>> {
+    async move {
+        let ended = carriage.run(&transport, &shard).await;
+        carriage.leave(&shard);
+        let next = match ended {
+            Ok(persistence) => finish(&transport, &shard, &mut carriage, persistence).await,
+            Err(reason) => Next::Close(reason),
+        };
+        next.of(transport)
+    }
+}
+
+/// Sends what is left, and says what becomes of the connection.
+async fn finish<T: Transport>(
+    transport: &T,
+    shard: &Shard,
+    carriage: &mut Carriage,
+    persistence: Persistence,
+) -> Next {
+    if let Err(reason) = carriage.flush(transport, shard).await {
+        return Next::Close(reason);
+    }
+    match persistence {
+        Persistence::KeepAlive => Next::Again(std::mem::take(&mut carriage.input)),
+        Persistence::Close => {
+            wire::linger(transport, shard).await;
+            Next::Close(CloseReason::Answered)
+        }
+    }
+}

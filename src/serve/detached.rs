@@ -1,0 +1,140 @@
+//! A call of a session that takes its time: it runs as a task of its own and answers on an event
+//! stream, whoever carries that.
+//!
+//! So a connection that is cut, or told to leave, takes nothing from the call; its client resumes
+//! the stream. The call ends with its handler, its deadline, its client's word, its session, or the
+//! process. Spec: MCP 2025-11-25 transports ("disconnection SHOULD NOT be interpreted as the client
+//! cancelling"), basic/utilities/cancellation. Limit: `call_timeout`.
+//! Invariant: a stream that a call answers on ends, once.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::attend::{cancel, poll_work};
+use super::shard::{Phase, Shard, count};
+use crate::controller::dispatch::RunningCall;
+use crate::handler::answer::Finished;
+use crate::session::conversation::{Session, Work};
+use crate::session::stream::EventStream;
+
+/// Whose stream a call answers on.
+#[derive(Clone, Debug)]
+pub(super) enum Share {
+    /// Its own: the response is the last event, or one document.
+    Whole,
+    /// One of several calls': the last of so many ends it.
+    OneOf(Rc<Cell<usize>>),
+}
+
+/// How a call ended.
+enum End {
+    Finished(Finished),
+    /// Its client said so: it wants no response.
+    Cancelled(Finished),
+}
+
+/// Lets a call go on by itself.
+pub(super) fn detach(
+    shard: &Rc<Shard>,
+    mut running: RunningCall,
+    session: Rc<Session>,
+    stream: Rc<EventStream>,
+    share: Share,
+) {
+    let work: Rc<dyn Work> = running.call.clone();
+    // Room was made sure of before the call began.
+    let began = session.begin_work(work.clone());
+    debug_assert!(began.is_ok(), "a call began without room");
+    let task_shard = shard.clone();
+    shard.spawn(Box::pin(async move {
+        let shard = task_shard;
+        let end = run(&shard, &mut running).await;
+        conclude(&shard, &running, &session, &stream, &share, end);
+        session.end_work(&work, shard.now());
+        drop(work);
+        settle(&shard, running);
+    }));
+}
+
+/// Writes the response of a call that ended on the stream that it answers on.
+pub(super) fn respond(
+    shard: &Shard,
+    running: &RunningCall,
+    session: &Session,
+    stream: &EventStream,
+    finished: Finished,
+) {
+    session.finish(stream, message(shard, running, finished));
+}
+
+/// Gives back what a call held.
+pub(super) fn settle(shard: &Shard, running: RunningCall) {
+    let dropped = &shard.counters().dropped_frames;
+    dropped.set(dropped.get() + running.call.dropped_count());
+    shard.controller.end(running);
+}
+
+async fn run(shard: &Shard, running: &mut RunningCall) -> End {
+    let deadline = shard.now().after(shard.limits().call_timeout);
+    let mut late = shard.clock().timers().sleep_until(deadline);
+    let reason = poll_fn(|context| {
+        running.call.wake_for_frames(context.waker());
+        if let Poll::Ready(finished) = poll_work(shard, running, context) {
+            return Poll::Ready(Ok(finished));
+        }
+        if running.call.is_cancelled() {
+            return Poll::Ready(Err(None));
+        }
+        if shard.phase() == Phase::Cancelling {
+            return Poll::Ready(Err(Some("the server is shutting down")));
+        }
+        Pin::new(&mut late).poll(context).map(|()| Err(Some("the tool call took too long")))
+    })
+    .await;
+    match reason {
+        Ok(finished) => End::Finished(finished),
+        Err(Some(reason)) => End::Finished(cancel(shard, running, reason).await),
+        Err(None) => {
+            End::Cancelled(cancel(shard, running, "the client cancelled the request").await)
+        }
+    }
+}
+
+fn conclude(
+    shard: &Shard,
+    running: &RunningCall,
+    session: &Session,
+    stream: &EventStream,
+    share: &Share,
+    end: End,
+) {
+    match (share, end) {
+        (Share::Whole, End::Finished(finished)) => {
+            respond(shard, running, session, stream, finished);
+        }
+        (Share::Whole, End::Cancelled(finished)) => {
+            stream.finish_cancelled(message(shard, running, finished));
+        }
+        (Share::OneOf(left), end) => {
+            if let End::Finished(finished) = end {
+                let message = message(shard, running, finished);
+                session.append(stream, &mut |out| out.extend_from_slice(&message));
+            }
+            left.set(left.get() - 1);
+            if left.get() == 0 {
+                stream.end();
+            }
+        }
+    }
+}
+
+fn message(shard: &Shard, running: &RunningCall, finished: Finished) -> Vec<u8> {
+    let mut message = Vec::new();
+    // On a stream the status went out before; the message tells the rest.
+    let _status = shard.controller.finish(&running.call, running.subject, finished, &mut message);
+    count(&shard.counters().detached_calls);
+    message
+}
