@@ -14,7 +14,8 @@ use crate::base::clock::Clock;
 use crate::base::pool::Pooled;
 use crate::handler::answer::Finished;
 use crate::handler::call::{Call, Calls, Services};
-use crate::handler::tool::LocalTool;
+use crate::handler::code::LocalCode;
+use crate::handler::tool::Arguments;
 use crate::http::negotiate::StreamFormat;
 use crate::jsonrpc::decode::{Decoder, JsonLimits};
 use crate::jsonrpc::encode;
@@ -105,7 +106,7 @@ pub enum Subject {
 /// MCP on one core.
 pub struct Controller {
     pub(super) catalogue: Arc<Catalogue>,
-    pub(super) tools: Vec<Rc<dyn LocalTool>>,
+    pub(super) tools: Vec<Rc<dyn LocalCode<Arguments>>>,
     pub(super) calls: Calls,
     pub(super) stream_buffer_bytes_max: usize,
     pub(super) clock: Rc<dyn Clock>,

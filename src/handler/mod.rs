@@ -2,11 +2,12 @@
 //!
 //! Reading order: `context` (what a running handler may ask for), `call` (the state of one running
 //! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),
-//! `input` (what it takes), `tool` (a closure behind a name), `off_core` (work that blocks),
-//! `registry` (all of them, frozen).
+//! `input` (what it takes), `code` (a closure on each core), `tool` (one behind a name), `off_core`
+//! (work that blocks), `registry` (all of them, frozen).
 
 pub mod answer;
 pub mod call;
+pub(crate) mod code;
 pub mod context;
 pub mod error;
 pub mod frames;

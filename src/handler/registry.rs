@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::code::Code;
 use super::input::SchemaError;
-use super::tool::{Tool, ToolCode};
+use super::tool::{Arguments, Tool};
 use crate::mcp::mirror::{MirrorError, MirroredParam, mirrored_params};
 use crate::mcp::model::implementation::Implementation;
 use crate::mcp::model::tool::ToolDefinition;
@@ -29,7 +30,7 @@ pub struct ToolEntry {
     pub definition: ToolDefinition,
     /// The parameters that callers mirror in fields.
     pub mirrored: Vec<MirroredParam>,
-    pub(crate) code: ToolCode,
+    pub(crate) code: Code<Arguments>,
 }
 
 /// Why something cannot be offered.

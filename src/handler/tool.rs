@@ -1,13 +1,10 @@
-//! A closure behind a name: what a programmer hands over (`Tool`), and what runs on a core
-//! (`LocalTool`).
+//! A tool: what a programmer hands over (`Tool`), split into what clients are told and its code.
 //!
-//! A tool is one value for the whole process; each core makes its own local twin of it, with a pool
-//! of boxes for its running futures, so that a call allocates nothing once the core is warm.
-//! Handlers are `async` closures, local to their core: they may hold `Rc` and need not be `Send`.
+//! Its arguments go from the request's tape into the handler's type; see `input`. One that blocks
+//! runs beside the cores; see `off_core`. Not here: how code runs on a core (`code`).
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,18 +15,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::answer::{self, Finished, outcome};
+use super::code::{Code, Kind};
 use super::context::Cx;
 use super::error::ToolError;
-use super::input::{InputErrors, InputSchema, SchemaError};
+use super::input::{InputSchema, SchemaError};
 use super::off_core::{BlockingCx, Busy, JobPanicked};
-use crate::base::pool::{FuturePool, Pooled};
 use crate::jsonrpc::view::View;
 use crate::mcp::model::annotations::ToolAnnotations;
 use crate::mcp::model::icon::Icon;
 use crate::mcp::model::tool::ToolDefinition;
-
-/// How many boxes for running calls of one tool a core keeps.
-const KEPT_CALLS_MAX: usize = 1024;
 
 /// A tool: what clients are told of it, and the code behind it.
 ///
@@ -50,8 +44,11 @@ pub struct Tool {
     annotations: Option<ToolAnnotations>,
     icons: Vec<Icon>,
     meta: Map<String, Value>,
-    code: Box<dyn Code>,
+    code: MakeCode,
 }
+
+/// Makes the code once it is settled what arguments are held against.
+type MakeCode = Box<dyn FnOnce(Arc<InputSchema>) -> Code<Arguments> + Send + Sync>;
 
 impl Tool {
     /// A tool that runs `handler` on the core that received the call.
@@ -66,7 +63,7 @@ impl Tool {
         R: Serialize + JsonSchema + 'static,
         F: AsyncFn(Cx, A) -> Result<R, ToolError> + Send + Sync + 'static,
     {
-        let code = AsyncCode { handler: Arc::new(handler), types: PhantomData::<fn(A) -> R> };
+        let code = move |input| async_code::<A, R, F>(input, Arc::new(handler));
         Self::of::<A, R>(name.into(), description.into(), Box::new(code))
     }
 
@@ -82,14 +79,14 @@ impl Tool {
         R: Serialize + JsonSchema + 'static,
         F: Fn(BlockingCx, A) -> Result<R, ToolError> + Send + Sync + 'static,
     {
-        let code = BlockingCode { handler: Arc::new(handler), types: PhantomData::<fn(A) -> R> };
+        let code = move |input| blocking_code::<A, R, F>(input, Arc::new(handler));
         Self::of::<A, R>(name.into(), description.into(), Box::new(code))
     }
 
     fn of<A: JsonSchema + 'static, R: JsonSchema + 'static>(
         name: String,
         description: String,
-        code: Box<dyn Code>,
+        code: MakeCode,
     ) -> Self {
         Self {
             name,
@@ -155,7 +152,7 @@ impl Tool {
     }
 
     /// Splits the tool into what is told of it and what runs.
-    pub(crate) fn into_parts(self) -> Result<(ToolDefinition, ToolCode), SchemaError> {
+    pub(crate) fn into_parts(self) -> Result<(ToolDefinition, Code<Arguments>), SchemaError> {
         let input = self.input?;
         let definition = ToolDefinition {
             name: self.name,
@@ -167,7 +164,7 @@ impl Tool {
             icons: self.icons,
             meta: self.meta,
         };
-        Ok((definition, ToolCode { input: Arc::new(input), code: self.code }))
+        Ok((definition, (self.code)(Arc::new(input))))
     }
 }
 
@@ -177,70 +174,41 @@ impl fmt::Debug for Tool {
     }
 }
 
-/// The code of a tool, from which each core makes its own twin.
-pub(crate) struct ToolCode {
-    input: Arc<InputSchema>,
-    code: Box<dyn Code>,
+/// What a tool's code is given: the arguments as they came, absent ones included.
+pub(crate) enum Arguments {}
+
+impl Kind for Arguments {
+    type Given<'a> = Option<View<'a>>;
 }
 
-impl ToolCode {
-    pub(crate) fn localise(&self) -> Rc<dyn LocalTool> {
-        self.code.localise(self.input.clone())
-    }
-}
-
-impl fmt::Debug for ToolCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolCode").finish_non_exhaustive()
-    }
-}
-
-trait Code: Send + Sync {
-    fn localise(&self, input: Arc<InputSchema>) -> Rc<dyn LocalTool>;
-}
-
-/// A tool on one core.
-pub(crate) trait LocalTool {
-    /// Reads the arguments and begins the work, which runs when the future is polled.
-    fn start(&self, cx: Cx, arguments: Option<View<'_>>) -> Result<Pooled<Finished>, InputErrors>;
-}
-
-struct AsyncCode<F, A, R> {
-    handler: Arc<F>,
-    types: PhantomData<fn(A) -> R>,
-}
-
-impl<F, A, R> Code for AsyncCode<F, A, R>
+fn async_code<A, R, F>(input: Arc<InputSchema>, handler: Arc<F>) -> Code<Arguments>
 where
     A: DeserializeOwned + 'static,
     R: Serialize + 'static,
     F: AsyncFn(Cx, A) -> Result<R, ToolError> + Send + Sync + 'static,
 {
-    fn localise(&self, input: Arc<InputSchema>) -> Rc<dyn LocalTool> {
+    Code::new(move || {
         // A call counts its references on its own core alone.
-        let handler = Rc::new(self.handler.clone());
-        local(input, move |cx: Cx, arguments: A| {
-            let handler = handler.clone();
-            async move { outcome(handler(cx, arguments).await?) }
-        })
-    }
+        let (input, handler) = (input.clone(), Rc::new(handler.clone()));
+        move |cx: Cx, arguments: Option<View<'_>>| {
+            let (arguments, handler) = (input.read::<A>(arguments)?, handler.clone());
+            Ok(async move { outcome(handler(cx, arguments).await?) })
+        }
+    })
 }
 
-struct BlockingCode<F, A, R> {
-    handler: Arc<F>,
-    types: PhantomData<fn(A) -> R>,
-}
-
-impl<F, A, R> Code for BlockingCode<F, A, R>
+fn blocking_code<A, R, F>(input: Arc<InputSchema>, handler: Arc<F>) -> Code<Arguments>
 where
     A: DeserializeOwned + Send + 'static,
     R: Serialize + 'static,
     F: Fn(BlockingCx, A) -> Result<R, ToolError> + Send + Sync + 'static,
 {
-    fn localise(&self, input: Arc<InputSchema>) -> Rc<dyn LocalTool> {
-        let handler = self.handler.clone();
-        local(input, move |cx: Cx, arguments: A| run_off_core(handler.clone(), cx, arguments))
-    }
+    Code::new(move || {
+        let (input, handler) = (input.clone(), handler.clone());
+        move |cx: Cx, arguments: Option<View<'_>>| {
+            Ok(run_off_core(handler.clone(), cx, input.read::<A>(arguments)?))
+        }
+    })
 }
 
 /// What a blocking handler returned is made into an outcome on its own thread: only that is `Send`.
@@ -269,34 +237,5 @@ where
     match completed.map(|finished| finished.downcast::<Finished>()) {
         Ok(Ok(finished)) => *finished,
         Ok(Err(_)) | Err(JobPanicked) => Err(ToolError::panicked()),
-    }
-}
-
-fn local<A, G, Running>(input: Arc<InputSchema>, begin: G) -> Rc<dyn LocalTool>
-where
-    A: DeserializeOwned + 'static,
-    G: Fn(Cx, A) -> Running + 'static,
-    Running: Future<Output = Finished> + 'static,
-{
-    let running = FuturePool::new(KEPT_CALLS_MAX);
-    Rc::new(Local { input, begin, running, argument: PhantomData::<fn(A)> })
-}
-
-struct Local<A, G, Running> {
-    input: Arc<InputSchema>,
-    begin: G,
-    running: FuturePool<Running>,
-    argument: PhantomData<fn(A)>,
-}
-
-impl<A, G, Running> LocalTool for Local<A, G, Running>
-where
-    A: DeserializeOwned + 'static,
-    G: Fn(Cx, A) -> Running + 'static,
-    Running: Future<Output = Finished> + 'static,
-{
-    fn start(&self, cx: Cx, arguments: Option<View<'_>>) -> Result<Pooled<Finished>, InputErrors> {
-        let arguments = self.input.read(arguments)?;
-        Ok(self.running.run((self.begin)(cx, arguments)))
     }
 }
