@@ -3,7 +3,8 @@
 //! Reading order: `revision` (THE table: what differs between the revisions), `method` (what can be
 //! asked), `meta` (what a request says of itself), `era` (which revision governs a request),
 //! `mirror` (fields that repeat the body), `capability` (what a client can do), `error` (codes and
-//! statuses), `page` (cursors), `model` (the nouns that travel).
+//! statuses), `page` (cursors), `uri` (addresses and templates of them), `model` (the nouns that
+//! travel).
 
 pub mod capability;
 pub mod era;
@@ -14,3 +15,4 @@ pub mod mirror;
 pub mod model;
 pub mod page;
 pub mod revision;
+pub mod uri;
