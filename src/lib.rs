@@ -16,7 +16,8 @@
 //! }
 //! ```
 //!
-//! [`Server`] is where to begin; [`Tool`] says what a tool can be, [`Cx`] what a running handler
+//! [`Server`] is where to begin; [`Tool`] says what a tool can be, [`Resource`],
+//! [`ResourceTemplate`] and [`Prompt`] what else there is to offer, [`Cx`] what a running handler
 //! may ask for, [`Answer`] and [`ToolError`] what it gives back, [`Settings`] what can be set.
 //!
 //! # The way through the code
@@ -67,17 +68,22 @@ mod server;
 pub mod fuzzing;
 
 pub use config::Settings;
-pub use controller::catalogue::{CacheScope, ListSettings};
+pub use controller::catalogue::ListSettings;
 pub use handler::answer::Answer;
+pub use handler::completion::{Completing, Completions};
 pub use handler::context::{Amount, Cx, Room};
 pub use handler::error::ToolError;
 pub use handler::off_core::BlockingCx;
+pub use handler::prompt::{IntoMessages, Prompt};
+pub use handler::resource::{IntoContents, Resource, ResourceTemplate};
 pub use handler::tool::Tool;
 pub use mcp::capability::Capability;
 pub use mcp::model::annotations::{Annotations, Role, ToolAnnotations};
+pub use mcp::model::cache::CacheScope;
 pub use mcp::model::content::{Content, ResourceBody, ResourceContents, ResourceLink};
 pub use mcp::model::icon::{Icon, Theme};
 pub use mcp::model::log::LogLevel;
+pub use mcp::model::prompt::{PromptMessage, PromptMessages};
 pub use mcp::revision::{Era, Revision};
 pub use rt::address::ListenAddress;
 pub use rt::affinity::CpuList;

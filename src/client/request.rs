@@ -9,6 +9,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::mcp::method::Method;
 use crate::mcp::mirror::encode_value;
 
 const META_REVISION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -163,12 +164,7 @@ fn request_body(ask: Ask, mut meta: Map<String, Value>) -> Vec<u8> {
 
 /// The params member that the `Mcp-Name` field repeats.
 fn mirrored_name<'p>(method: &str, params: &'p Map<String, Value>) -> Option<&'p str> {
-    let member = match method {
-        "tools/call" | "prompts/get" => "name",
-        "resources/read" => "uri",
-        _ => return None,
-    };
-    params.get(member)?.as_str()
+    params.get(Method::named_by(method)?.member())?.as_str()
 }
 
 #[cfg(test)]

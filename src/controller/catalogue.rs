@@ -10,8 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::lists::List;
 use crate::handler::registry::{Registry, ToolEntry};
 use crate::mcp::meta::SERVER_INFO;
+use crate::mcp::model::cache::{CacheHints, CacheScope};
 use crate::mcp::page::Cursor;
 use crate::mcp::revision::{Era, Revision, Rules};
 
@@ -27,18 +29,16 @@ pub struct ListSettings {
     pub cache_scope: CacheScope,
 }
 
-/// Who may share an answer that was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheScope {
-    /// Anybody: every caller is given the same lists.
-    Public,
-    /// The caller alone.
-    Private,
-}
-
 impl Default for ListSettings {
     fn default() -> Self {
         Self { page_entries_max: 200, cache_ttl: Duration::ZERO, cache_scope: CacheScope::Public }
+    }
+}
+
+impl ListSettings {
+    /// What goes with a list, and with a resource that says nothing else.
+    fn cache_hints(&self) -> CacheHints {
+        CacheHints { ttl: self.cache_ttl, scope: self.cache_scope }
     }
 }
 
@@ -47,6 +47,7 @@ impl Default for ListSettings {
 pub struct Catalogue {
     registry: Registry,
     page_entries_max: usize,
+    cache_hints: CacheHints,
     editions: [Edition; Revision::ALL.len()],
 }
 
@@ -55,14 +56,22 @@ pub struct Catalogue {
 pub(super) struct Edition {
     /// The result of `initialize`, or of `server/discover`.
     pub(super) greeting: Bytes,
-    /// The pages of `tools/list`.
-    pub(super) tools: Vec<Bytes>,
+    /// The pages of each list, in the order of [`List::ALL`].
+    pages: [Vec<Bytes>; List::ALL.len()],
     /// Whether each tool's results are structured.
     pub(super) structured: Vec<bool>,
+    /// The result of a completion that nothing completes.
+    pub(super) no_completion: Bytes,
     /// The result that says nothing.
     pub(super) empty: Bytes,
     /// The server's `Implementation`, name and version alone.
     pub(super) server_name: Bytes,
+}
+
+impl Edition {
+    pub(super) fn pages(&self, list: List) -> &[Bytes] {
+        &self.pages[list as usize]
+    }
 }
 
 impl Catalogue {
@@ -71,7 +80,8 @@ impl Catalogue {
     pub fn new(registry: Registry, lists: &ListSettings) -> Arc<Self> {
         let editions = Revision::ALL.map(|revision| edition(&registry, lists, revision));
         let page_entries_max = lists.page_entries_max.max(1);
-        Arc::new(Self { registry, page_entries_max, editions })
+        let cache_hints = lists.cache_hints();
+        Arc::new(Self { registry, page_entries_max, cache_hints, editions })
     }
 
     /// What the server offers.
@@ -82,12 +92,17 @@ impl Catalogue {
 
     /// Whether there are resources or templates of such.
     pub(super) fn offers_resources(&self) -> bool {
-        false
+        !self.registry.resources().is_empty() || !self.registry.templates().is_empty()
     }
 
     /// Whether there are prompts.
     pub(super) fn offers_prompts(&self) -> bool {
-        false
+        !self.registry.prompts().is_empty()
+    }
+
+    /// What goes with a read resource that says nothing of it.
+    pub(super) fn cache_hints(&self) -> CacheHints {
+        self.cache_hints
     }
 
     pub(super) fn edition(&self, revision: Revision) -> &Edition {
@@ -111,24 +126,46 @@ fn edition(registry: &Registry, lists: &ListSettings, revision: Revision) -> Edi
     let seal = |members: Map<String, Value>, hints: Option<&ListSettings>, info: &Value| {
         Bytes::from(Value::Object(sealed(members, hints, info, rules)).to_string())
     };
-    let tools: Vec<_> =
-        registry.tools().iter().map(|entry| entry.definition.to_json(rules)).collect();
-    let pages = pages("tools", &tools, lists.page_entries_max.max(1));
+    let pages_of = |list: List| {
+        let pages = pages(list.member(), &entries(registry, list, rules), lists.page_entries_max);
+        pages.into_iter().map(|page| seal(page, Some(lists), &server_name)).collect()
+    };
+    let no_values = json!({"completion": {"values": [], "total": 0, "hasMore": false}});
     Edition {
         greeting: seal(greeting(registry, revision, &server_info), Some(lists), &server_info),
-        tools: pages.into_iter().map(|page| seal(page, Some(lists), &server_name)).collect(),
+        pages: List::ALL.map(pages_of),
         structured: registry
             .tools()
             .iter()
             .map(|ToolEntry { definition, .. }| definition.is_structured(rules))
             .collect(),
+        no_completion: seal(object(no_values), None, &server_name),
         empty: seal(Map::new(), None, &server_name),
         server_name: Bytes::from(server_name.to_string()),
     }
 }
 
+fn object(value: Value) -> Map<String, Value> {
+    if let Value::Object(members) = value { members } else { Map::new() }
+}
+
+/// What a list holds, as a revision writes it.
+fn entries(registry: &Registry, list: List, rules: &Rules) -> Vec<Value> {
+    match list {
+        List::Tools => registry.tools().iter().map(|it| it.definition.to_json(rules)).collect(),
+        List::Resources => {
+            registry.resources().iter().map(|it| it.definition.to_json(rules)).collect()
+        }
+        List::Templates => {
+            registry.templates().iter().map(|it| it.definition.to_json(rules)).collect()
+        }
+        List::Prompts => registry.prompts().iter().map(|it| it.definition.to_json(rules)).collect(),
+    }
+}
+
 /// Cuts a list into pages; an empty list is one empty page.
 fn pages(member: &str, entries: &[Value], page_entries_max: usize) -> Vec<Map<String, Value>> {
+    let page_entries_max = page_entries_max.max(1);
     let starts = (0..entries.len().max(1)).step_by(page_entries_max);
     let page = |start: usize| {
         let end = (start + page_entries_max).min(entries.len());
@@ -148,7 +185,7 @@ fn greeting(registry: &Registry, revision: Revision, server_info: &Value) -> Map
         Era::Legacy => insert("protocolVersion", json!(revision.rules().name)),
         Era::Modern => insert("supportedVersions", json!(Revision::MODERN_NAMES)),
     };
-    insert("capabilities", capabilities(registry));
+    insert("capabilities", capabilities(registry, revision.rules()));
     if revision.era() == Era::Legacy {
         insert("serverInfo", server_info.clone());
     }
@@ -158,14 +195,17 @@ fn greeting(registry: &Registry, revision: Revision, server_info: &Value) -> Map
     greeting
 }
 
-/// What the server declares: tools if it has any, and logging, since any handler may log.
-fn capabilities(registry: &Registry) -> Value {
-    let mut capabilities = Map::new();
-    capabilities.insert("logging".to_owned(), json!({}));
-    if !registry.tools().is_empty() {
-        capabilities.insert("tools".to_owned(), json!({}));
-    }
-    capabilities.into()
+/// What the server declares: what it offers, and logging, since any handler may log.
+fn capabilities(registry: &Registry, rules: &Rules) -> Value {
+    let declared = [
+        ("logging", true),
+        ("tools", !registry.tools().is_empty()),
+        ("resources", registry.has_resources()),
+        ("prompts", !registry.prompts().is_empty()),
+        ("completions", rules.completions && registry.completes()),
+    ];
+    let declared = declared.into_iter().filter(|(_, declared)| *declared);
+    declared.map(|(name, _)| (name.to_owned(), json!({}))).collect()
 }
 
 /// Adds what the modern era wants on a result: its type, the server's name, cache hints.
@@ -180,13 +220,9 @@ fn sealed(
     }
     members.insert("resultType".to_owned(), json!("complete"));
     if let Some(lists) = hints {
-        let ttl = u64::try_from(lists.cache_ttl.as_millis()).unwrap_or(u64::MAX);
-        members.insert("ttlMs".to_owned(), json!(ttl));
-        let scope = match lists.cache_scope {
-            CacheScope::Public => "public",
-            CacheScope::Private => "private",
-        };
-        members.insert("cacheScope".to_owned(), json!(scope));
+        let hints = lists.cache_hints();
+        members.insert("ttlMs".to_owned(), json!(hints.ttl_ms()));
+        members.insert("cacheScope".to_owned(), json!(hints.scope.name()));
     }
     members.insert("_meta".to_owned(), json!({ SERVER_INFO: server_info }));
     members
@@ -207,7 +243,7 @@ mod tests {
         }
         let lists = ListSettings { page_entries_max: 2, ..ListSettings::default() };
         let catalogue = Catalogue::new(registry, &lists);
-        let pages = &catalogue.edition(Revision::V2026_07_28).tools;
+        let pages = catalogue.edition(Revision::V2026_07_28).pages(List::Tools);
         let (mut names, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let page = catalogue.page(pages, cursor.as_deref()).expect("a page");

@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::catalogue::Catalogue;
+use super::lists::List;
+use super::twins::Twins;
 use crate::base::clock::Clock;
 use crate::base::pool::Pooled;
 use crate::handler::answer::Finished;
 use crate::handler::call::{Call, Calls, Services};
-use crate::handler::code::LocalCode;
-use crate::handler::tool::Arguments;
 use crate::http::negotiate::StreamFormat;
 use crate::jsonrpc::decode::{Decoder, JsonLimits};
 use crate::jsonrpc::encode;
@@ -106,7 +106,7 @@ pub enum Subject {
 /// MCP on one core.
 pub struct Controller {
     pub(super) catalogue: Arc<Catalogue>,
-    pub(super) tools: Vec<Rc<dyn LocalCode<Arguments>>>,
+    pub(super) local: Twins,
     pub(super) calls: Calls,
     pub(super) stream_buffer_bytes_max: usize,
     pub(super) clock: Rc<dyn Clock>,
@@ -131,7 +131,7 @@ pub struct ControllerLimits {
 const KEPT_CALLS_MAX: usize = 1024;
 
 impl Controller {
-    /// The controller of a core, with local twins of every tool.
+    /// The controller of a core, with its own twin of every handler.
     #[must_use]
     pub fn new(
         catalogue: Arc<Catalogue>,
@@ -140,9 +140,8 @@ impl Controller {
         sessions: Rc<Sessions>,
         subscriptions: Rc<Subscriptions>,
     ) -> Self {
-        let tools = catalogue.registry().tools().iter().map(|entry| entry.code.localise());
         Self {
-            tools: tools.collect(),
+            local: Twins::of(catalogue.registry()),
             clock: services.clock.clone(),
             calls: Calls::new(services, KEPT_CALLS_MAX),
             stream_buffer_bytes_max: limits.stream_buffer_bytes_max,
@@ -227,9 +226,21 @@ impl Controller {
         let reply = Reply { id: asked.id, revision };
         let edition = self.catalogue.edition(revision);
         let Asked { params, .. } = asked;
-        match Method::parse(asked.method, revision.era()) {
+        let method = Method::parse(asked.method, revision.era());
+        let is_full = envelope.session.is_some_and(|session| session.work_room() == 0);
+        if is_full && method.is_some_and(Method::begins_call) {
+            let error = error::internal("As many requests of this session run as may; wait");
+            return refuse_with(out, Some(asked.id), &error, 429);
+        }
+        match method {
             Some(Method::ToolsCall) => self.call_tool(params, meta, reply, envelope, out),
-            Some(Method::ToolsList) => self.list_tools(params, reply, out),
+            Some(Method::ToolsList) => self.list(List::Tools, params, reply, out),
+            Some(Method::ResourcesRead) => self.read_resource(params, meta, reply, envelope, out),
+            Some(Method::ResourcesList) => self.list(List::Resources, params, reply, out),
+            Some(Method::ResourcesTemplatesList) => self.list(List::Templates, params, reply, out),
+            Some(Method::PromptsGet) => self.get_prompt(params, meta, reply, envelope, out),
+            Some(Method::PromptsList) => self.list(List::Prompts, params, reply, out),
+            Some(Method::CompletionComplete) => self.complete(params, meta, reply, envelope, out),
             Some(Method::Ping) => reply.result(out, &edition.empty),
             Some(Method::ServerDiscover) => reply.result(out, &edition.greeting),
             Some(Method::LoggingSetLevel) => self.set_log_level(params, reply, envelope, out),
@@ -244,7 +255,7 @@ impl Controller {
 
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Controller").field("tools", &self.tools.len()).finish_non_exhaustive()
+        f.debug_struct("Controller").field("tools", &self.local.tools.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,13 @@
-//! Tools: listed, called, and their results written.
+//! Tools: called, and what calls of every kind share: how they begin, and how their results are
+//! written.
 //!
 //! Spec: MCP 2026-07-28 server/tools; MCP 2025-11-25 server/tools. A tool that fails gives a result
 //! with `isError`; a call that should not have been made gives an error. Arguments that break the
 //! schema are the model's to mend, so from 2025-11-25 on they are a result, and an error before.
 
-use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject, refuse_with};
+use std::rc::Rc;
+
+use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject};
 use crate::handler::answer::{Answer, Finished, Outcome, ResultFrame, failure};
 use crate::handler::call::{Call, CallStart};
 use crate::handler::context::Cx;
@@ -24,33 +27,6 @@ use crate::mcp::revision::{Era, Revision};
 const SESSIONLESS_LOG_LEVEL: LogLevel = LogLevel::Info;
 
 impl Controller {
-    /// `tools/list`
-    pub(super) fn list_tools(
-        &self,
-        params: Option<View<'_>>,
-        reply: Reply<'_>,
-        out: &mut Vec<u8>,
-    ) -> Reaction {
-        if self.tools.is_empty() {
-            return reply.error(out, &error::method_not_found());
-        }
-        let cursor = match params.and_then(|params| params.get("cursor")).map(View::as_str) {
-            None => None,
-            Some(Some(cursor)) => Some(cursor),
-            Some(None) => {
-                return reply.error(out, &error::invalid_params("cursor must be a string"));
-            }
-        };
-        let pages = &self.catalogue.edition(reply.revision).tools;
-        match self.catalogue.page(pages, cursor) {
-            Some(page) => reply.result(out, page),
-            None => reply.error(
-                out,
-                &error::invalid_params("cursor is not one that this server gave; list anew"),
-            ),
-        }
-    }
-
     /// `tools/call`
     pub(super) fn call_tool(
         &self,
@@ -60,10 +36,6 @@ impl Controller {
         envelope: Envelope<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
-        if envelope.session.is_some_and(|session| session.work_room() == 0) {
-            let error = error::internal("As many requests of this session run as may; wait");
-            return refuse_with(out, Some(reply.id), &error, 429);
-        }
         match self.begin(params, meta, reply, envelope) {
             Ok(running) => Reaction::Calls(running),
             Err(Refusal::Error(error)) => reply.error(out, &error),
@@ -90,10 +62,26 @@ impl Controller {
         if arguments.is_some_and(|arguments| !arguments.is_object()) {
             return Err(error::invalid_params("arguments must be an object").into());
         }
+        if reply.revision.era() == Era::Modern {
+            let mirrored = &registry.tools()[tool_index].mirrored;
+            mirror::check_params(mirrored, arguments, envelope.fields)?;
+        }
+        let call = self.open_call(meta, reply, envelope)?;
+        match self.local.tools[tool_index].start(Cx::new(call.clone()), arguments) {
+            Ok(work) => Ok(RunningCall { call, work, subject: Subject::Tool(tool_index) }),
+            Err(errors) => Err(Refusal::Input { tool_index, errors }),
+        }
+    }
+
+    /// Begins a call of any kind: what the request says of its client is read.
+    pub(super) fn open_call(
+        &self,
+        meta: &Meta<'_>,
+        reply: Reply<'_>,
+        envelope: Envelope<'_>,
+    ) -> Result<Rc<Call>, RpcError> {
         let (capabilities, log_level) = match reply.revision.era() {
             Era::Modern => {
-                let mirrored = &registry.tools()[tool_index].mirrored;
-                mirror::check_params(mirrored, arguments, envelope.fields)?;
                 let level = meta.level().map_err(error::invalid_params)?;
                 (ClientCapabilities::read(meta.capabilities), level)
             }
@@ -102,7 +90,7 @@ impl Controller {
                 None => (ClientCapabilities::default(), Some(SESSIONLESS_LOG_LEVEL)),
             },
         };
-        let call = self.calls.begin(&CallStart {
+        Ok(self.calls.begin(&CallStart {
             revision: reply.revision,
             id: reply.id,
             meta,
@@ -111,11 +99,7 @@ impl Controller {
             stream: envelope.stream,
             stream_buffer_bytes_max: self.stream_buffer_bytes_max,
             session: envelope.session,
-        });
-        match self.tools[tool_index].start(Cx::new(call.clone()), arguments) {
-            Ok(work) => Ok(RunningCall { call, work, subject: Subject::Tool(tool_index) }),
-            Err(errors) => Err(Refusal::Input { tool_index, errors }),
-        }
+        }))
     }
 
     #[cold]
@@ -126,7 +110,8 @@ impl Controller {
         reply: Reply<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
-        let text = errors.text(&self.catalogue.registry().tools()[tool_index].definition.name);
+        let tool = &self.catalogue.registry().tools()[tool_index].definition.name;
+        let text = errors.text(format_args!("tool `{tool}`"));
         if !reply.revision.rules().input_failure_is_result {
             let error = RpcError::new(crate::jsonrpc::error::INVALID_PARAMS, text);
             return reply.error(out, &error.with_data(errors.data()));

@@ -96,6 +96,13 @@ pub enum Outcome {
 /// How a running handler ends.
 pub type Finished = Result<Outcome, ToolError>;
 
+/// A complete result of these members, which `write` writes.
+pub(super) fn members(write: impl FnOnce(&mut Vec<u8>)) -> Finished {
+    let mut json = Vec::new();
+    write(&mut json);
+    Ok(Outcome::Members { result_type: "complete", json: String::from_utf8(json)? })
+}
+
 /// Sorts out what a handler returned by its type; each question is settled when the handler's code
 /// is generated, not when it runs.
 pub(crate) fn outcome<R: Serialize + 'static>(value: R) -> Finished {
@@ -260,10 +267,12 @@ fn encode_meta(out: &mut Vec<u8>, meta: Option<&Map<String, Value>>, frame: Resu
 
 /// Turns a tool's failure into what is written: a result with `isError`, or a JSON-RPC error.
 pub(crate) fn failure(error: ToolError) -> Result<Outcome, crate::jsonrpc::error::RpcError> {
-    match error.kind {
-        Kind::Told(text) => Ok(Outcome::Full(Box::new(Answer::from(Content::text(text)).failed()))),
-        Kind::Rpc(error) => Err(error),
-    }
+    let text = match error.kind {
+        Kind::Told(text) => text,
+        Kind::NotFound => ToolError::NOT_FOUND.into(),
+        Kind::Rpc(error) => return Err(error),
+    };
+    Ok(Outcome::Full(Box::new(Answer::from(Content::text(text)).failed())))
 }
 
 /// Content as the newest revision writes it.

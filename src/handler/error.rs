@@ -6,11 +6,14 @@
 
 use std::borrow::Cow;
 
-use crate::jsonrpc::error::RpcError;
+use crate::jsonrpc::error::{INTERNAL_ERROR, RpcError};
 use crate::mcp::capability::Capability;
 use crate::mcp::error;
 
-/// Why a tool did not do what it was asked.
+/// Why a handler did not do what it was asked.
+///
+/// What a tool tells becomes a result with `isError`; resources, prompts and completions have no
+/// such results, so that all they fail with becomes a JSON-RPC error.
 ///
 /// ```
 /// # use ringlane::ToolError;
@@ -26,11 +29,13 @@ pub struct ToolError {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     Told(Cow<'static, str>),
+    NotFound,
     Rpc(RpcError),
 }
 
 impl ToolError {
-    /// A failure told to the model: a result with `isError` and this text.
+    /// A failure told to the model: a result with `isError` and this text. Where there are no such
+    /// results, an error (-32603) with this text.
     #[must_use]
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: Kind::Told(text.into()) }
@@ -41,6 +46,14 @@ impl ToolError {
     #[must_use]
     pub fn rpc(code: i32, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: Kind::Rpc(RpcError::new(code, message)) }
+    }
+
+    /// There is no resource at the address that was asked for: -32602, and -32002 in the legacy
+    /// era, with the address as `data.uri`. For the handlers of resources and their templates;
+    /// elsewhere it is a failure told as `Not found`.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self { kind: Kind::NotFound }
     }
 
     /// The call cannot go on without something that the client did not declare (-32021).
@@ -58,6 +71,19 @@ impl ToolError {
     pub(crate) fn cancelled(reason: &'static str) -> Self {
         Self { kind: Kind::Rpc(error::internal(reason)) }
     }
+
+    /// The same failure where results have no `isError`: an error of the protocol, whatever it is.
+    pub(crate) fn into_rpc(self, not_found: impl FnOnce() -> RpcError) -> Self {
+        let error = match self.kind {
+            Kind::Told(text) => RpcError::new(INTERNAL_ERROR, text),
+            Kind::NotFound => not_found(),
+            Kind::Rpc(error) => error,
+        };
+        Self { kind: Kind::Rpc(error) }
+    }
+
+    /// What is told of a thing that is not there, where it is no resource.
+    pub(crate) const NOT_FOUND: &str = "Not found";
 
     /// The same protocol error with data; without effect on a failure told to the model.
     #[must_use]

@@ -44,6 +44,13 @@ pub fn method_not_found() -> RpcError {
     RpcError::new(METHOD_NOT_FOUND, "Method not found")
 }
 
+/// There is no resource at this address.
+#[must_use]
+pub fn resource_not_found(uri: &str, revision: Revision) -> RpcError {
+    RpcError::new(revision.rules().resource_not_found, "Resource not found")
+        .with_data(json!({ "uri": uri }))
+}
+
 /// A fault on our side, told without detail.
 #[must_use]
 pub fn internal(reason: &'static str) -> RpcError {

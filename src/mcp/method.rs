@@ -26,6 +26,18 @@ pub enum Method {
     ToolsList,
     /// `tools/call`
     ToolsCall,
+    /// `resources/list`
+    ResourcesList,
+    /// `resources/templates/list`
+    ResourcesTemplatesList,
+    /// `resources/read`
+    ResourcesRead,
+    /// `prompts/list`
+    PromptsList,
+    /// `prompts/get`
+    PromptsGet,
+    /// `completion/complete`
+    CompletionComplete,
 }
 
 /// The member of `params` that the field `Mcp-Name` mirrors.
@@ -33,6 +45,8 @@ pub enum Method {
 pub enum NamedBy {
     /// `params.name`
     Name,
+    /// `params.uri`
+    Uri,
 }
 
 impl NamedBy {
@@ -41,6 +55,7 @@ impl NamedBy {
     pub fn member(self) -> &'static str {
         match self {
             Self::Name => "name",
+            Self::Uri => "uri",
         }
     }
 }
@@ -52,6 +67,12 @@ impl Method {
         match (name, era) {
             ("tools/call", _) => Some(Self::ToolsCall),
             ("tools/list", _) => Some(Self::ToolsList),
+            ("resources/read", _) => Some(Self::ResourcesRead),
+            ("resources/list", _) => Some(Self::ResourcesList),
+            ("resources/templates/list", _) => Some(Self::ResourcesTemplatesList),
+            ("prompts/get", _) => Some(Self::PromptsGet),
+            ("prompts/list", _) => Some(Self::PromptsList),
+            ("completion/complete", _) => Some(Self::CompletionComplete),
             ("server/discover", Era::Modern) => Some(Self::ServerDiscover),
             ("initialize", Era::Legacy) => Some(Self::Initialize),
             ("ping", Era::Legacy) => Some(Self::Ping),
@@ -63,12 +84,22 @@ impl Method {
         }
     }
 
+    /// Whether a handler answers it, which may take its time.
+    #[must_use]
+    pub fn begins_call(self) -> bool {
+        matches!(
+            self,
+            Self::ToolsCall | Self::ResourcesRead | Self::PromptsGet | Self::CompletionComplete
+        )
+    }
+
     /// What `Mcp-Name` mirrors for a method of this name, known to this server or not
     /// (MCP 2026-07-28, streamable HTTP, "Standard Request Headers").
     #[must_use]
     pub fn named_by(name: &str) -> Option<NamedBy> {
         match name {
             "tools/call" | "prompts/get" => Some(NamedBy::Name),
+            "resources/read" => Some(NamedBy::Uri),
             _ => None,
         }
     }

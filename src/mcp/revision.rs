@@ -80,6 +80,10 @@ pub struct Rules {
     pub icons: bool,
     /// Whether an implementation carries a description and a web site.
     pub implementation_details: bool,
+    /// Whether a server that completes arguments declares it.
+    pub completions: bool,
+    /// The error code of an address at which there is no resource.
+    pub resource_not_found: i32,
     /// Whether results carry `resultType`, `_meta` with the server's name, and cache hints.
     pub result_type: bool,
     /// Whether a client that goes away cancels its call.
@@ -166,6 +170,8 @@ static V2024_11_05: Rules = Rules {
     input_failure_is_result: false,
     icons: false,
     implementation_details: false,
+    completions: false,
+    resource_not_found: -32002,
     result_type: false,
     cut_cancels: false,
     batches: false,
@@ -179,6 +185,7 @@ static V2025_03_26: Rules = Rules {
     audio: true,
     tool_annotations: true,
     progress_message: true,
+    completions: true,
     ..V2024_11_05
 };
 
@@ -207,6 +214,7 @@ static V2026_07_28: Rules = Rules {
     era: Era::Modern,
     priming: false,
     structured: Structured::Any,
+    resource_not_found: -32602,
     result_type: true,
     cut_cancels: true,
     status_by_code: true,

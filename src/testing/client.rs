@@ -22,6 +22,7 @@ use crate::controller::catalogue::Catalogue;
 use crate::handler::call::Services;
 use crate::http::head::Persistence;
 use crate::jsonrpc::error::RpcError;
+use crate::mcp::method::{Method, NamedBy};
 use crate::mcp::revision::{Era, Revision};
 use crate::serve::shard::{ServeSettings, Shard};
 use crate::session::id::IdMint;
@@ -92,6 +93,9 @@ pub enum CallError {
     NoAnswer,
 }
 
+/// What a client takes that does not care.
+const ANY: &str = "application/json, text/event-stream";
+
 /// When the clock of a test starts, so that nothing works by chance because it starts at zero.
 const START: Now = Now(1_000_000_000_000);
 
@@ -138,7 +142,7 @@ impl TestClient {
     /// [`CallError`]. A tool that fails is no error: its result says `isError`.
     pub fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, CallError> {
         let params = json!({ "name": tool, "arguments": arguments });
-        let heard = self.ask("tools/call", params, "application/json, text/event-stream")?;
+        let heard = self.ask("tools/call", params, ANY)?;
         Ok(heard.result)
     }
 
@@ -163,18 +167,45 @@ impl TestClient {
     /// # Errors
     /// As [`call`](Self::call).
     pub fn list_tools(&mut self) -> Result<Vec<Value>, CallError> {
-        let mut tools = Vec::new();
+        self.list("tools")
+    }
+
+    /// All that the server lists of a kind, through all pages: `tools`, `resources`,
+    /// `resources/templates` or `prompts`.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); also when the server offers nothing of that kind.
+    pub fn list(&mut self, kind: &str) -> Result<Vec<Value>, CallError> {
+        let member = if kind == "resources/templates" { "resourceTemplates" } else { kind };
+        let mut all = Vec::new();
         let mut params = json!({});
         loop {
-            let mut page = self.ask("tools/list", params, "application/json")?.result;
-            if let Some(entries) = page["tools"].as_array_mut() {
-                tools.append(entries);
+            let mut page = self.ask(&format!("{kind}/list"), params, "application/json")?.result;
+            if let Some(entries) = page[member].as_array_mut() {
+                all.append(entries);
             }
             match page.get("nextCursor") {
                 Some(cursor) => params = json!({ "cursor": cursor }),
-                None => return Ok(tools),
+                None => return Ok(all),
             }
         }
+    }
+
+    /// Reads a resource and gives the result.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); also when there is no such resource.
+    pub fn read(&mut self, uri: &str) -> Result<Value, CallError> {
+        Ok(self.ask("resources/read", json!({ "uri": uri }), ANY)?.result)
+    }
+
+    /// Gets a prompt, filled in.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn prompt(&mut self, name: &str, arguments: Value) -> Result<Value, CallError> {
+        let params = json!({ "name": name, "arguments": arguments });
+        Ok(self.ask("prompts/get", params, ANY)?.result)
     }
 
     /// Sends bytes as they are over a connection of their own, ends its sending side, and gives all
@@ -242,7 +273,9 @@ impl TestClient {
     /// Repeats the body in fields, as the modern era wants it.
     fn mirror(&self, head: &mut String, method: &str, params: &Value) {
         head.push_str(&format!("Mcp-Method: {method}\r\n"));
-        let Some(name) = params.get("name").and_then(Value::as_str) else { return };
+        let named_by = Method::named_by(method).map(NamedBy::member);
+        let name = named_by.and_then(|member| params.get(member)).and_then(Value::as_str);
+        let Some(name) = name else { return };
         head.push_str(&format!("Mcp-Name: {}\r\n", mirrored(name)));
         let registry = self.catalogue.registry();
         let tool = registry.tool_index(name).map(|index| &registry.tools()[index]);

@@ -33,8 +33,12 @@ impl MirroredFields for Fields {
 }
 
 fn standard(fields: &Fields, params: &str) -> Result<(), String> {
+    standard_of("tools/call", fields, params)
+}
+
+fn standard_of(method: &str, fields: &Fields, params: &str) -> Result<(), String> {
     let check = |view: View<'_>| {
-        check_standard("2026-07-28", "tools/call", Some(view), fields)
+        check_standard("2026-07-28", method, Some(view), fields)
             .map_err(|error| error.message.into_owned())
     };
     let read = Decoder::new(JsonLimits::default()).decode(params.as_bytes(), check);
@@ -60,6 +64,19 @@ fn the_standard_fields_must_equal_the_body() {
     ] {
         let error = standard(&wrong, params).expect_err(told);
         assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn a_resource_is_named_by_its_address() {
+    let read = Some(&b"resources/read"[..]);
+    let fields = |name| Fields { version: Some("2026-07-28"), method: read, name, param: None };
+    let params = r#"{"uri":"test://a","name":"b"}"#;
+    let check = |name| standard_of("resources/read", &fields(name), params);
+    assert_eq!(check(Some(b"test://a")), Ok(()));
+    assert_eq!(check(Some(b"=?base64?dGVzdDovL2E=?=")), Ok(()));
+    for name in [Some(&b"b"[..]), Some(b"test://A"), None] {
+        assert!(check(name).is_err_and(|told| told.contains("Mcp-Name")));
     }
 }
 

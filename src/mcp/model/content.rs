@@ -1,4 +1,4 @@
-//! What a tool gives back: blocks of text, pictures, sound and resources.
+//! What a tool gives back and a prompt says: blocks of text, pictures, sound and resources.
 //!
 //! Each revision is written the types that it knows: what came later is turned into the nearest
 //! older form, because an old client validates the union of types and would refuse the whole
@@ -39,6 +39,8 @@ pub struct ResourceContents {
     pub mime_type: Option<String>,
     /// What it holds.
     pub body: ResourceBody,
+    /// `_meta`. Since 2025-06-18.
+    pub meta: Map<String, Value>,
 }
 
 /// What a resource holds.
@@ -146,9 +148,13 @@ impl Content {
             }
             Kind::Audio { data, mime_type } => {
                 let resource = json!({"uri": "data:audio", "mimeType": mime_type, "blob": data});
-                encode_resource(out, &resource);
+                out.extend_from_slice(RESOURCE_OPEN);
+                encode::serialize(out, &resource);
             }
-            Kind::Resource(contents) => encode_resource(out, &contents.to_json()),
+            Kind::Resource(contents) => {
+                out.extend_from_slice(RESOURCE_OPEN);
+                contents.encode(out, rules);
+            }
             Kind::ResourceLink(link) if rules.resource_links => {
                 out.extend_from_slice(br#"{"type":"resource_link""#);
                 for (name, value) in link.to_json().as_object().into_iter().flatten() {
@@ -185,9 +191,18 @@ fn encode_media(out: &mut Vec<u8>, kind: &str, data: &str, mime_type: &str) {
     encode::string(out, mime_type);
 }
 
-fn encode_resource(out: &mut Vec<u8>, contents: &Value) {
-    out.extend_from_slice(br#"{"type":"resource","resource":"#);
-    encode::serialize(out, contents);
+const RESOURCE_OPEN: &[u8] = br#"{"type":"resource","resource":"#;
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
 }
 
 impl ResourceContents {
@@ -199,29 +214,47 @@ impl ResourceContents {
         text: impl Into<String>,
     ) -> Self {
         let body = ResourceBody::Text(text.into());
-        Self { uri: uri.into(), mime_type: Some(mime_type.into()), body }
+        Self { uri: uri.into(), mime_type: Some(mime_type.into()), body, meta: Map::new() }
     }
 
     /// A binary resource.
     #[must_use]
     pub fn blob(uri: impl Into<String>, mime_type: impl Into<String>, bytes: Vec<u8>) -> Self {
         let body = ResourceBody::Blob(bytes);
-        Self { uri: uri.into(), mime_type: Some(mime_type.into()), body }
+        Self { uri: uri.into(), mime_type: Some(mime_type.into()), body, meta: Map::new() }
     }
 
-    fn to_json(&self) -> Value {
-        let mut members = Map::new();
-        members.insert("uri".to_owned(), json!(self.uri));
+    /// The same contents with a member in their `_meta`. Since 2025-06-18.
+    #[must_use]
+    pub fn with_meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.meta.insert(key.into(), value.into());
+        self
+    }
+
+    /// Writes the contents as a revision knows them.
+    pub fn encode(&self, out: &mut Vec<u8>, rules: &Rules) {
+        out.extend_from_slice(br#"{"uri":"#);
+        encode::string(out, &self.uri);
         if let Some(mime_type) = &self.mime_type {
-            members.insert("mimeType".to_owned(), json!(mime_type));
+            out.extend_from_slice(br#","mimeType":"#);
+            encode::string(out, mime_type);
         }
         match &self.body {
-            ResourceBody::Text(text) => members.insert("text".to_owned(), json!(text)),
-            ResourceBody::Blob(bytes) => {
-                members.insert("blob".to_owned(), json!(STANDARD.encode(bytes)))
+            ResourceBody::Text(text) => {
+                out.extend_from_slice(br#","text":"#);
+                encode::string(out, text);
             }
-        };
-        members.into()
+            ResourceBody::Blob(bytes) => {
+                out.extend_from_slice(br#","blob":""#);
+                out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+                out.push(b'"');
+            }
+        }
+        if rules.block_meta && !self.meta.is_empty() {
+            out.extend_from_slice(br#","_meta":"#);
+            encode::serialize(out, &self.meta);
+        }
+        out.push(b'}');
     }
 }
 

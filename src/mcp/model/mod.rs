@@ -1,11 +1,14 @@
 //! The nouns that travel, one file each: their fields, and how each revision writes them.
 //!
 //! Reading order: `implementation` (who somebody is), `icon`, `annotations`, `content` (what a tool
-//! gives back), `tool` (how a tool is listed), `log`.
+//! gives back), `tool`, `resource` and `prompt` (how each is listed), `cache`, `log`.
 
 pub mod annotations;
+pub mod cache;
 pub mod content;
 pub mod icon;
 pub mod implementation;
 pub mod log;
+pub mod prompt;
+pub mod resource;
 pub mod tool;

@@ -137,6 +137,28 @@ impl InputSchema {
         }
     }
 
+    /// Reads named texts into the type: a text where the type takes a number or a boolean counts as
+    /// what it says.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_texts<A: DeserializeOwned + 'static>(
+        &self,
+        mut texts: Map<String, Value>,
+    ) -> Result<A, InputErrors> {
+        for (name, value) in &mut texts {
+            if let Some(said) = value.as_str().and_then(|text| said(&self.json, name, text)) {
+                *value = said;
+            }
+        }
+        let value = Value::Object(texts);
+        if let Some(errors) = self.problems(&value) {
+            return Err(errors);
+        }
+        let value = if is_nothing::<A>() { Value::Null } else { value };
+        A::deserialize(value).map_err(|error| unfit(String::new(), error.to_string()))
+    }
+
     #[cold]
     fn explain(&self, view: View<'_>) -> Option<InputErrors> {
         self.problems(&to_json(view))
@@ -152,12 +174,20 @@ impl InputSchema {
 }
 
 impl InputErrors {
-    /// The problems as text that a model can act on.
+    /// One problem.
     #[must_use]
-    pub fn text(&self, tool: &str) -> String {
+    pub fn one(field: &str, rule: impl Into<String>, fix: impl Into<String>) -> Self {
+        let field = field.to_owned();
+        Self(vec![InputProblem { field, rule: rule.into(), fix: fix.into() }])
+    }
+
+    /// The problems as text that a model can act on; `taker` is what took the arguments, such as
+    /// a tool.
+    #[must_use]
+    pub fn text(&self, taker: impl std::fmt::Display) -> String {
         use std::fmt::Write;
 
-        let mut text = format!("Invalid arguments for tool `{tool}`:");
+        let mut text = format!("Invalid arguments for {taker}:");
         for InputProblem { field, rule, fix } in &self.0 {
             let field = if field.is_empty() { "arguments" } else { field };
             // Writing to a String cannot fail.
@@ -177,6 +207,19 @@ impl InputErrors {
     pub fn data(&self) -> Value {
         json!({ "errors": self.0 })
     }
+}
+
+/// What a text says where the schema's property of this name is a number or a boolean.
+fn said(schema: &Value, name: &str, text: &str) -> Option<Value> {
+    let kinds = &schema.get("properties")?.get(name)?["type"];
+    let takes = |kind: &str| types(kinds).any(|name| name == kind);
+    let value: Value = serde_json::from_str(text).ok()?;
+    let fits = match &value {
+        Value::Bool(_) => takes("boolean"),
+        Value::Number(_) => takes("number") || takes("integer"),
+        Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => false,
+    };
+    (fits && !takes("string")).then_some(value)
 }
 
 fn is_nothing<A: 'static>() -> bool {
@@ -338,109 +381,4 @@ fn types(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-    use crate::jsonrpc::decode::{Decoder, JsonLimits};
-
-    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
-    struct Plain {
-        /// first
-        a: f64,
-        b: Option<u8>,
-        c: Option<String>,
-    }
-
-    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
-    #[serde(deny_unknown_fields)]
-    struct Strict {
-        #[schemars(range(min = 1, max = 9))]
-        n: u32,
-        #[schemars(length(min = 2))]
-        s: String,
-        deep: Deep,
-    }
-
-    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
-    struct Deep {
-        kind: Kind,
-    }
-
-    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
-    #[serde(rename_all = "lowercase")]
-    enum Kind {
-        Red,
-        Blue,
-    }
-
-    fn read<A: DeserializeOwned + JsonSchema + 'static>(body: &str) -> Result<A, Vec<String>> {
-        let problem = |what: &dyn ToString| vec![what.to_string()];
-        let schema = InputSchema::of_type::<A>().map_err(|error| problem(&error))?;
-        let read = |view: View<'_>| schema.read(Some(view));
-        let read = Decoder::new(JsonLimits::default()).decode(body.as_bytes(), read);
-        read.map_err(|error| problem(&error))?.map_err(|InputErrors(problems)| {
-            let told = |p: InputProblem| format!("{} {} [{}]", p.field, p.rule, p.fix);
-            problems.into_iter().map(told).collect()
-        })
-    }
-
-    #[test]
-    fn a_flat_type_is_enforced_by_itself_and_others_are_validated() {
-        let enforced = |schema: InputSchema| schema.enforced_by_type;
-        assert!(InputSchema::of_type::<Plain>().is_ok_and(enforced));
-        assert!(!InputSchema::of_type::<Strict>().is_ok_and(enforced));
-        let plain = read(r#"{"a":1,"b":null,"c":"x","more":[]}"#);
-        assert_eq!(plain, Ok(Plain { a: 1.0, b: None, c: Some("x".to_owned()) }));
-    }
-
-    #[test]
-    fn every_problem_names_field_rule_and_fix() {
-        let told = read::<Plain>(r#"{"a":"x","b":300}"#).expect_err("two problems");
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert_eq!(told[0], "a must be a number, not a string [send a number]");
-        assert_eq!(told[1], "b must be at most 255 [send at most 255]");
-        assert_eq!(read::<Plain>("{}"), Err(vec!["a is required [add `a`]".to_owned()]));
-
-        let told = read::<Strict>(r#"{"n":0,"s":"x","deep":{"kind":"green"},"zz":1}"#);
-        let told = told.expect_err("four problems").join("\n");
-        for expected in [
-            "n must be at least 1 [send at least 1]",
-            "s must be a string of at least this many characters: 2",
-            "deep.kind is none of the allowed values [send one of [\"red\",\"blue\"]]",
-            " does not take `zz` [remove `zz`]",
-        ] {
-            assert!(told.contains(expected), "{expected} in {told}");
-        }
-        let good = read(r#"{"n":9,"s":"xy","deep":{"kind":"blue"}}"#);
-        let deep = Deep { kind: Kind::Blue };
-        assert_eq!(good, Ok(Strict { n: 9, s: "xy".to_owned(), deep }));
-    }
-
-    #[test]
-    fn values_are_not_repeated_in_errors() {
-        let told = read::<Strict>(r#"{"n":1,"s":{"password":"hunter2"},"deep":{"kind":"red"}}"#);
-        assert!(!told.expect_err("wrong type").join("\n").contains("hunter2"));
-    }
-
-    #[test]
-    fn nothing_takes_nothing() {
-        assert_eq!(read::<()>("{}"), Ok(()));
-        let told = read::<()>(r#"{"a":1,"b":2}"#);
-        assert_eq!(told, Err(vec![" does not take `a`, `b` [remove `a`, `b`]".to_owned()]));
-        let schema = InputSchema::of_type::<()>().expect("schema");
-        assert_eq!(schema.read::<()>(None), Ok(()));
-    }
-
-    #[test]
-    fn a_schema_by_hand_is_kept_and_must_stand_by_itself() {
-        let json = json!({"$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object", "$defs": {"a": {"$anchor": "x", "type": "string"}}});
-        assert_eq!(InputSchema::by_hand(json.clone()).expect("schema").json(), &json);
-        let error = InputSchema::by_hand(json!({"type": "string"})).map(|_| ());
-        assert_eq!(error, Err(SchemaError::RootNotObject));
-        let remote = json!({"type": "object", "properties": {
-            "a": {"$ref": "https://example.com/schema.json"}}});
-        assert!(matches!(InputSchema::by_hand(remote), Err(SchemaError::Invalid { .. })));
-    }
-}
+mod tests;
