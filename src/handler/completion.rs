@@ -3,7 +3,6 @@
 //! Spec: MCP 2026-07-28 server/utilities/completion. Limits: [`VALUES_MAX`].
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -99,27 +98,19 @@ impl Completer {
         let handler = Arc::new(handler);
         let code = Code::new(move || {
             let handler = Rc::new(handler.clone());
-            move |cx: Cx, typed: Completing| Ok(complete(handler.clone(), cx, typed))
+            move |cx: Cx, typed: Completing| {
+                let handler = handler.clone();
+                Ok(async move { finish(handler(cx, typed).await) })
+            }
         });
         Self { argument, code }
     }
 }
 
-fn complete<R, F>(
-    handler: Rc<Arc<F>>,
-    cx: Cx,
-    typed: Completing,
-) -> impl Future<Output = Finished> + 'static
-where
-    R: Into<Completions> + 'static,
-    F: AsyncFn(Cx, Completing) -> Result<R, ToolError> + Send + Sync + 'static,
-{
-    async move {
-        let completed = handler(cx, typed).await;
-        let not_found = || error::invalid_params(ToolError::NOT_FOUND);
-        let completions: Completions = completed.map_err(|e| e.into_rpc(not_found))?.into();
-        members(|out| completions.encode(out))
-    }
+fn finish(completed: Result<impl Into<Completions>, ToolError>) -> Finished {
+    let not_found = || error::invalid_params(ToolError::NOT_FOUND);
+    let completions: Completions = completed.map_err(|told| told.into_rpc(not_found))?.into();
+    members(|out| completions.encode(out))
 }
 
 #[cfg(test)]

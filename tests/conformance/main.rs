@@ -13,7 +13,8 @@ use ringlane::{Era, Revision};
 use serde_json::json;
 use support::ask::{ALL, Ask, BOTH, JSON, MODERN, NDJSON, SSE};
 use support::client::Answer;
-use support::house::{House, each, plain};
+use support::house::{House, each, each_of, plain};
+use support::library::library;
 
 const FORMATS: [&str; 4] = [BOTH, JSON, SSE, NDJSON];
 
@@ -45,6 +46,38 @@ fn greetings_lists_and_empty_results() {
         }
         let list = ask(Ask::new(revision, "tools/list"));
         assert!(list.result()["tools"].as_array().unwrap().len() > 20);
+    });
+}
+
+#[test]
+fn resources_prompts_and_completions() {
+    each_of(library, plain, |house| {
+        for (revision, format) in ALL.into_iter().flat_map(|it| FORMATS.map(|to| (it, to))) {
+            let mut conn = house.connect();
+            let mut ask = |ask: Ask| assert_eq!(conn.ask(&ask.accept(format)).status, 200);
+            for method in ["resources/list", "resources/templates/list", "prompts/list"] {
+                ask(Ask::new(revision, method));
+            }
+            for uri in [
+                "test://text",
+                "test://bytes",
+                "test://full",
+                "test://told",
+                "test://nothing",
+                "note:///a",
+                "find:1?word=a",
+                "find:x",
+            ] {
+                ask(Ask::read(revision, uri));
+            }
+            for prompt in ["hello", "review", "all", "list", "fail", "nothing"] {
+                ask(Ask::prompt(revision, prompt, json!({})));
+            }
+            let review = json!({"type": "ref/prompt", "name": "review"});
+            for argument in ["code", "rounds", "nothing"] {
+                ask(Ask::complete(revision, review.clone(), argument, ""));
+            }
+        }
     });
 }
 

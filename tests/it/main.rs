@@ -8,6 +8,8 @@ mod connections;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod life;

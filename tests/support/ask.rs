@@ -59,6 +59,26 @@ impl Ask {
         ask.param("name", tool).param("arguments", arguments)
     }
 
+    /// The reading of a resource.
+    pub fn read(revision: Revision, uri: &str) -> Self {
+        let ask = Self::new(revision, "resources/read").param("uri", uri);
+        if revision.era() == Era::Modern { ask.field("Mcp-Name", uri) } else { ask }
+    }
+
+    /// A prompt, to be filled in.
+    pub fn prompt(revision: Revision, name: &str, arguments: Value) -> Self {
+        let ask = Self::new(revision, "prompts/get").param("name", name);
+        let ask = ask.param("arguments", arguments);
+        if revision.era() == Era::Modern { ask.field("Mcp-Name", name) } else { ask }
+    }
+
+    /// The completion of what was typed for an argument.
+    pub fn complete(revision: Revision, reference: Value, argument: &str, typed: &str) -> Self {
+        Self::new(revision, "completion/complete")
+            .param("ref", reference)
+            .param("argument", json!({"name": argument, "value": typed}))
+    }
+
     /// The handshake that asks for a revision.
     pub fn initialize(revision: Revision) -> Self {
         Self::new(revision, "initialize")
@@ -79,6 +99,11 @@ impl Ask {
 
     pub fn param(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.params.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub fn without_param(mut self, name: &str) -> Self {
+        self.params.remove(name);
         self
     }
 

@@ -50,8 +50,24 @@ pub fn each_and_two(change: impl Fn(&mut Settings), test: impl Fn(&House)) {
 /// No change.
 pub fn plain(_: &mut Settings) {}
 
+/// Runs a test of another server on both drivers, with one worker.
+pub fn each_of(server: impl Fn() -> Server, change: impl Fn(&mut Settings), test: impl Fn(&House)) {
+    for io in [IoChoice::Auto, IoChoice::Epoll] {
+        let ground = Ground { io, workers: 1 };
+        test(&House::open_with(ground, &change, |_, _| server()));
+    }
+}
+
 impl House {
     pub fn open(ground: Ground, change: impl Fn(&mut Settings)) -> Self {
+        Self::open_with(ground, change, furnish)
+    }
+
+    fn open_with(
+        ground: Ground,
+        change: impl Fn(&mut Settings),
+        furnish: impl FnOnce(&Gate, &Sender<&'static str>) -> Server,
+    ) -> Self {
         let (gate, (told, heard)) = (Gate::default(), channel());
         let server = furnish(&gate, &told).settings(|settings| {
             settings.runtime.io = ground.io;

@@ -1,9 +1,11 @@
-//! What the tests over real sockets share: a server with a tool of every kind (`house`), requests
-//! in every revision (`ask`), a client that reads answers strictly (`client`), and the official
-//! schemas, against which that client holds every message it reads (`schema`).
+//! What the tests over real sockets share: servers with a tool (`house`), or with a resource and a
+//! prompt (`library`), of every kind, requests in every revision (`ask`), a client that reads
+//! answers strictly (`client`), and the official schemas, against which that client holds every
+//! message it reads (`schema`).
 
 pub mod ask;
 pub mod client;
 pub mod gate;
 pub mod house;
+pub mod library;
 pub mod schema;

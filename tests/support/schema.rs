@@ -27,6 +27,12 @@ pub(crate) enum Def {
     Empty,
     ListTools,
     CallTool,
+    ListResources,
+    ListTemplates,
+    ReadResource,
+    ListPrompts,
+    GetPrompt,
+    Complete,
     Progress,
     Log,
     HeaderMismatch,
@@ -45,6 +51,12 @@ impl Def {
             ("server/discover", Era::Modern) => Self::Discover,
             ("tools/list", _) => Self::ListTools,
             ("tools/call", _) => Self::CallTool,
+            ("resources/list", _) => Self::ListResources,
+            ("resources/templates/list", _) => Self::ListTemplates,
+            ("resources/read", _) => Self::ReadResource,
+            ("prompts/list", _) => Self::ListPrompts,
+            ("prompts/get", _) => Self::GetPrompt,
+            ("completion/complete", _) => Self::Complete,
             _ => panic!("{method} has no result in {revision}"),
         }
     }
@@ -61,6 +73,12 @@ impl Def {
             Self::Empty => "EmptyResult",
             Self::ListTools => "ListToolsResult",
             Self::CallTool => "CallToolResult",
+            Self::ListResources => "ListResourcesResult",
+            Self::ListTemplates => "ListResourceTemplatesResult",
+            Self::ReadResource => "ReadResourceResult",
+            Self::ListPrompts => "ListPromptsResult",
+            Self::GetPrompt => "GetPromptResult",
+            Self::Complete => "CompleteResult",
             Self::Progress => "ProgressNotification",
             Self::Log => "LoggingMessageNotification",
             Self::HeaderMismatch => "HeaderMismatchError",
@@ -145,7 +163,8 @@ fn check_envelope(revision: Revision, method: &str, result: &Value) {
         Era::Modern => {
             assert_eq!(result["resultType"], "complete");
             assert!(result["_meta"]["io.modelcontextprotocol/serverInfo"].is_object());
-            let kept = matches!(method, "server/discover" | "tools/list");
+            let kept =
+                method.ends_with("/list") || matches!(method, "server/discover" | "resources/read");
             assert_eq!((has("ttlMs"), has("cacheScope")), (kept, kept), "{result}");
         }
     }
@@ -163,6 +182,10 @@ fn check_error(asked: &Asked, message: &Value) {
         Some(-32020) => Some(Def::HeaderMismatch),
         Some(-32021) => Some(Def::MissingCapability),
         Some(-32022) => Some(Def::UnsupportedVersion),
+        Some(-32002) if asked.method == "resources/read" && asked.revision.era() == Era::Legacy => {
+            assert!(message["error"]["data"]["uri"].is_string(), "{message}");
+            None
+        }
         Some(-32099..=-32000) => panic!("a code that is not ours to use: {message}"),
         _ => None,
     };
