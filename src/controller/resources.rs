@@ -1,13 +1,13 @@
 //! Resources: found by their address, and read.
 //!
-//! A resource at its own address goes before every template; of templates the first that gives the
-//! address is asked. Spec: MCP 2026-07-28 server/resources.
+//! Spec: MCP 2026-07-28 server/resources. Which of several is asked is the registry's to say.
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject};
 use crate::handler::context::Cx;
 use crate::handler::input::InputErrors;
+use crate::handler::registry::ResourceAt;
 use crate::handler::resource::Reading;
 use crate::jsonrpc::error::{INVALID_PARAMS, RpcError};
 use crate::jsonrpc::view::View;
@@ -45,43 +45,25 @@ impl Controller {
         let uri = params.and_then(|params| params.get("uri")).and_then(View::as_str);
         let uri = uri.ok_or_else(|| error::invalid_params("uri must be a string"))?;
         uri::check(uri).map_err(|reason| error::invalid_params(format_args!("uri {reason}")))?;
-        let reading = |mime_type, cache: Option<_>, variables| {
-            let cache = cache.unwrap_or(self.catalogue.cache_hints());
-            Reading { uri, mime_type, variables, cache }
-        };
-        let (code, given) = match registry.resource_index(uri) {
-            Some(index) => {
+        let (code, definition, cache, variables) = match registry.resource_at(uri) {
+            Some(ResourceAt::Resource(index)) => {
                 let entry = &registry.resources()[index];
-                let mime_type = entry.definition.mime_type.as_deref();
-                (&self.local.resources[index], reading(mime_type, entry.cache, Map::new()))
+                (&self.local.resources[index], &entry.definition, entry.cache, Map::new())
             }
-            None => {
-                let (index, variables) = self
-                    .matching_template(uri)
-                    .ok_or_else(|| error::resource_not_found(uri, reply.revision))?;
+            Some(ResourceAt::Template { index, variables }) => {
                 let entry = &registry.templates()[index];
-                let mime_type = entry.definition.mime_type.as_deref();
-                let given = reading(mime_type, entry.cache, variables);
-                (&self.local.templates[index].code, given)
+                (&self.local.templates[index].code, &entry.definition, entry.cache, variables)
             }
+            None => return Err(error::resource_not_found(uri, reply.revision)),
         };
+        let mime_type = definition.mime_type.as_deref();
+        let cache = cache.unwrap_or(self.catalogue.cache_hints());
+        let given = Reading { uri, mime_type, variables, cache };
         let call = self.open_call(meta, reply, envelope)?;
         let work = code
             .start(Cx::new(call.clone()), given)
             .map_err(|errors| unfit_variables(uri, &errors))?;
         Ok(RunningCall { call, work, subject: Subject::Other })
-    }
-
-    /// The first template that gives an address, and the variables with which it does.
-    fn matching_template(&self, uri: &str) -> Option<(usize, Map<String, Value>)> {
-        let templates = self.catalogue.registry().templates().iter().enumerate();
-        templates
-            .filter_map(|(index, entry)| Some((index, entry.template.match_uri(uri)?)))
-            .map(|(index, variables)| {
-                let texts = variables.into_iter();
-                (index, texts.map(|(name, text)| (name.to_owned(), (*text).into())).collect())
-            })
-            .next()
     }
 }
 

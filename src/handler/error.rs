@@ -64,7 +64,7 @@ impl ToolError {
 
     /// What a caller is told of a handler that panicked: nothing but that.
     pub(crate) fn panicked() -> Self {
-        Self { kind: Kind::Rpc(error::internal("Internal error: the tool failed unexpectedly")) }
+        Self { kind: Kind::Rpc(error::internal("Internal error: the handler failed unexpectedly")) }
     }
 
     /// What a caller is told of a call that was ended before its time.

@@ -84,7 +84,7 @@ impl Prompt {
     }
 
     /// Completes an argument while somebody types it. `handler` gives a list of texts, or
-    /// [`Completions`](crate::Completions).
+    /// [`Completions`].
     #[must_use]
     pub fn complete<R, F>(mut self, argument: impl Into<String>, handler: F) -> Self
     where

@@ -113,7 +113,7 @@ impl ResourceTemplate {
     }
 
     /// Completes a variable while somebody types it. `handler` gives a list of texts, or
-    /// [`Completions`](crate::Completions).
+    /// [`Completions`].
     #[must_use]
     pub fn complete<R, F>(mut self, variable: impl Into<String>, handler: F) -> Self
     where

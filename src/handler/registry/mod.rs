@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::code::Code;
 use super::completion::Completer;
@@ -69,6 +69,20 @@ pub struct TemplateEntry {
     pub cache: Option<CacheHints>,
     pub(crate) code: Code<Read>,
     pub(crate) completers: Vec<Completer>,
+}
+
+/// Where an address leads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResourceAt {
+    /// To the resource of this index.
+    Resource(usize),
+    /// To a template, which may know nothing there all the same.
+    Template {
+        /// The template's index.
+        index: usize,
+        /// Its variables by name, each a text.
+        variables: Map<String, Value>,
+    },
 }
 
 /// A prompt behind its name.
@@ -306,6 +320,21 @@ impl Registry {
     #[must_use]
     pub fn resource_index(&self, uri: &str) -> Option<usize> {
         self.resource_index.get(uri).copied()
+    }
+
+    /// Where an address leads: to the resource that is offered at it, or else to the first template
+    /// that gives it.
+    #[must_use]
+    pub fn resource_at(&self, uri: &str) -> Option<ResourceAt> {
+        if let Some(index) = self.resource_index(uri) {
+            return Some(ResourceAt::Resource(index));
+        }
+        let mut templates = self.templates.iter().enumerate();
+        templates.find_map(|(index, entry)| {
+            let variables = entry.template.match_uri(uri)?.into_iter();
+            let texts = variables.map(|(name, text)| (name.to_owned(), Value::from(&*text)));
+            Some(ResourceAt::Template { index, variables: texts.collect() })
+        })
     }
 
     /// The templates of resources, in order.

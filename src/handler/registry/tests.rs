@@ -87,6 +87,25 @@ fn templates_and_types_know_the_same_variables() {
 }
 
 #[test]
+fn an_address_leads_to_its_own_resource_and_then_to_the_first_template() {
+    let mut registry = Registry::default();
+    for text in ["t:{id}", "t:{id}/x", "t:{+id}"] {
+        registry.add_template(template(text)).expect("a template");
+    }
+    let resource = Resource::new("t:own", "n", async |_: Cx| Ok("x"));
+    registry.add_resource(resource).expect("a resource");
+    let by_template = |index, id: &str| {
+        let variables = Map::from_iter([("id".to_owned(), id.into())]);
+        Some(ResourceAt::Template { index, variables })
+    };
+    assert_eq!(registry.resource_at("t:own"), Some(ResourceAt::Resource(0)));
+    assert_eq!(registry.resource_at("t:a%20b"), by_template(0, "a b"));
+    assert_eq!(registry.resource_at("t:a/x"), by_template(1, "a"));
+    assert_eq!(registry.resource_at("t:a/y"), by_template(2, "a/y"));
+    assert_eq!(registry.resource_at("u:a"), None);
+}
+
+#[test]
 fn prompts_take_texts() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     #[expect(dead_code, reason = "read by the schema alone")]
