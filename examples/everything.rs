@@ -1,15 +1,17 @@
-//! Every feature there is, one short tool each, named as the official conformance suite asks for.
+//! Every feature there is, one short tool, resource or prompt each, named as the official
+//! conformance suite asks for.
 //!
 //!     cargo run --release --example everything -- serve --listen 127.0.0.1:8080
 //!
-//! Copy from here: each function below is one way to write a tool.
+//! Copy from here: each function below is one way to write one.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use ringlane::{
-    Answer, BlockingCx, Capability, Content, Cx, Icon, LogLevel, ResourceContents, ResourceLink,
-    Server, Tool, ToolAnnotations, ToolError,
+    Answer, BlockingCx, Capability, Completing, Content, Cx, Icon, LogLevel, Prompt,
+    PromptMessages, Resource, ResourceContents, ResourceLink, ResourceTemplate, Server, Tool,
+    ToolAnnotations, ToolError,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         .title("Everything")
         .description("Every feature of Ringlane, one short tool each")
         .instructions("For tests: each tool shows one feature.");
+    let server = prompts(resources(server));
     debugging(structured(streaming(content(server)))).main()
 }
 
@@ -248,6 +251,85 @@ fn schema_2020_12() -> Value {
         "else": {"required": ["email"]},
         "additionalProperties": false
     })
+}
+
+// Resources: what a client can read.
+
+#[derive(Deserialize, JsonSchema)]
+struct Id {
+    id: String,
+}
+
+fn resources(server: Server) -> Server {
+    server
+        .resource("test://static-text", "static-text", "A text", async |_: Cx| {
+            Ok("This is the content of the static text resource.")
+        })
+        .add_resource(
+            Resource::new("test://static-binary", "static-binary", async |_: Cx| Ok(red_pixel()))
+                .description("A picture")
+                .mime_type("image/png"),
+        )
+        .resource("test://watched-resource", "watched-resource", "A text to watch", {
+            async |_: Cx| Ok("This text never changes.")
+        })
+        .add_resource_template(
+            ResourceTemplate::new("test://template/{id}/data", "template", data)
+                .description("What is known of an id")
+                .mime_type("application/json"),
+        )
+}
+
+async fn data(_: Cx, Id { id }: Id) -> Result<String, ToolError> {
+    let data = format!("Data for ID: {id}");
+    Ok(json!({"id": id, "templateTest": true, "data": data}).to_string())
+}
+
+// Prompts: what a person can begin with.
+
+#[derive(Deserialize, JsonSchema)]
+struct Two {
+    /// The first argument.
+    arg1: String,
+    /// The second argument.
+    arg2: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Embedded {
+    /// The address of the resource to embed.
+    resource_uri: String,
+}
+
+fn prompts(server: Server) -> Server {
+    let two = async |_: Cx, Two { arg1, arg2 }: Two| {
+        Ok(format!("Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"))
+    };
+    server
+        .prompt("test_simple_prompt", "One message", async |_: Cx, (): ()| {
+            Ok("This is a simple prompt for testing.")
+        })
+        .add_prompt(
+            Prompt::new("test_prompt_with_arguments", "A message made of two arguments", two)
+                .complete("arg1", async |_: Cx, typed: Completing| {
+                    Ok(typed.among(["testing", "test value", "other"]))
+                }),
+        )
+        .prompt("test_prompt_with_embedded_resource", "A message with a resource", embedded)
+        .prompt("test_prompt_with_image", "A message with a picture", async |_: Cx, (): ()| {
+            Ok(PromptMessages::new()
+                .user(Content::image(&red_pixel(), "image/png"))
+                .user("Please analyze the image above."))
+        })
+}
+
+async fn embedded(_: Cx, Embedded { resource_uri }: Embedded) -> Result<PromptMessages, ToolError> {
+    let text = "Embedded resource content for testing.";
+    let resource = ResourceContents::text(resource_uri, "text/plain", text);
+    Ok(PromptMessages::new()
+        .user(Content::resource(resource))
+        .user("Please process the embedded resource above."))
 }
 
 // Diagnosis: what a server must hold, and what it does when a tool breaks.
