@@ -5,7 +5,8 @@
 //! Reading order: `owner` (whose a session is), `id` (its name), `table` (all of a core),
 //! `conversation` (one session), `stream` (one event stream) over `store` (what it keeps),
 //! `question` (a request that the server sent), `change` (what clients are told of),
-//! `subscription` (who listens), `limits`.
+//! `subscription` (who listens), `seal` (what a client carries for us, and the key to it),
+//! `limits`.
 
 pub mod change;
 pub mod conversation;
@@ -13,6 +14,7 @@ pub mod id;
 pub mod limits;
 pub mod owner;
 pub mod question;
+pub mod seal;
 pub mod store;
 pub mod stream;
 pub mod subscription;
