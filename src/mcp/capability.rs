@@ -14,16 +14,30 @@ pub enum Capability {
     ElicitUrl,
     /// Ask a model: `sampling`.
     Sampling,
+    /// Give tools to the model that it asks: `sampling.tools`.
+    SamplingTools,
     /// Name its roots: `roots`.
     Roots,
+    /// Be given a task in place of a result: the extension `io.modelcontextprotocol/tasks`.
+    Tasks,
 }
+
+/// The extension by which a call becomes a task.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// What one client can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientCapabilities(u8);
 
 impl Capability {
-    const ALL: [Self; 4] = [Self::ElicitForm, Self::ElicitUrl, Self::Sampling, Self::Roots];
+    const ALL: [Self; 6] = [
+        Self::ElicitForm,
+        Self::ElicitUrl,
+        Self::Sampling,
+        Self::SamplingTools,
+        Self::Roots,
+        Self::Tasks,
+    ];
 
     /// This capability as a `ClientCapabilities` object that has it alone.
     #[must_use]
@@ -32,18 +46,38 @@ impl Capability {
             Self::ElicitForm => serde_json::json!({"elicitation": {"form": {}}}),
             Self::ElicitUrl => serde_json::json!({"elicitation": {"url": {}}}),
             Self::Sampling => serde_json::json!({"sampling": {}}),
+            Self::SamplingTools => serde_json::json!({"sampling": {"tools": {}}}),
             Self::Roots => serde_json::json!({"roots": {}}),
+            Self::Tasks => serde_json::json!({"extensions": { TASKS: {} }}),
+        }
+    }
+
+    /// The capability in the words of the protocol.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ElicitForm => "elicitation.form",
+            Self::ElicitUrl => "elicitation.url",
+            Self::Sampling => "sampling",
+            Self::SamplingTools => "sampling.tools",
+            Self::Roots => "roots",
+            Self::Tasks => TASKS,
         }
     }
 
     fn declared(self, capabilities: View<'_>) -> bool {
-        let elicitation = || capabilities.get("elicitation").filter(|e| e.is_object());
+        let object = |name: &str| capabilities.get(name).filter(|member| member.is_object());
+        let elicitation = || object("elicitation");
         match self {
             Self::ElicitForm => elicitation()
                 .is_some_and(|modes| modes.get("form").is_some() || modes.get("url").is_none()),
             Self::ElicitUrl => elicitation().is_some_and(|modes| modes.get("url").is_some()),
-            Self::Sampling => capabilities.get("sampling").is_some_and(View::is_object),
-            Self::Roots => capabilities.get("roots").is_some_and(View::is_object),
+            Self::Sampling => object("sampling").is_some(),
+            Self::SamplingTools => {
+                object("sampling").is_some_and(|sampling| sampling.get("tools").is_some())
+            }
+            Self::Roots => object("roots").is_some(),
+            Self::Tasks => object("extensions").is_some_and(|all| all.get(TASKS).is_some()),
         }
     }
 }
@@ -55,6 +89,14 @@ impl ClientCapabilities {
         let declared = |held: &Capability| capabilities.is_some_and(|all| held.declared(all));
         let bits = Capability::ALL.into_iter().filter(declared).map(bit).sum();
         Self(bits)
+    }
+
+    /// Whether the client can be asked anything.
+    #[must_use]
+    pub fn can_answer(self) -> bool {
+        use Capability::{ElicitForm, ElicitUrl, Roots, Sampling};
+
+        [ElicitForm, ElicitUrl, Sampling, Roots].into_iter().any(|asked| self.has(asked))
     }
 
     /// Whether the client can do this.
@@ -90,5 +132,18 @@ mod tests {
             assert_eq!(read.has(Capability::ElicitUrl), url, "{body}");
             assert_eq!(read.has(Capability::Sampling), body.contains("sampling"), "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_required_is_what_declares_it() {
+        for capability in Capability::ALL {
+            let body = capability.required().to_string();
+            let read = Decoder::new(JsonLimits::default())
+                .decode(body.as_bytes(), |view| ClientCapabilities::read(Some(view)))
+                .expect("JSON");
+            assert!(read.has(capability), "{body}");
+            assert_eq!(read.can_answer(), capability != Capability::Tasks, "{body}");
+        }
+        assert!(!ClientCapabilities::read(None).can_answer());
     }
 }

@@ -95,6 +95,16 @@ pub struct Rules {
     pub priming: bool,
     /// Whether an error's HTTP status follows its code, or is 200 for every answer to a request.
     pub status_by_code: bool,
+    /// Whether the server may ask a person to fill in a form.
+    pub elicitation: bool,
+    /// Whether elicitation has modes, and one that sends a person to a page.
+    pub elicitation_modes: bool,
+    /// Whether a page that a person is sent to has an id.
+    pub elicitation_ids: bool,
+    /// Whether every field of a form may have a default, and choices may have titles or be several.
+    pub rich_forms: bool,
+    /// Whether a model that is asked may be given tools, and a message several blocks.
+    pub sampling_tools: bool,
 }
 
 impl Revision {
@@ -177,6 +187,11 @@ static V2024_11_05: Rules = Rules {
     batches: false,
     priming: false,
     status_by_code: false,
+    elicitation: false,
+    elicitation_modes: false,
+    elicitation_ids: false,
+    rich_forms: false,
+    sampling_tools: false,
 };
 
 static V2025_03_26: Rules = Rules {
@@ -197,6 +212,7 @@ static V2025_06_18: Rules = Rules {
     last_modified: true,
     block_meta: true,
     structured: Structured::Object,
+    elicitation: true,
     ..V2025_03_26
 };
 
@@ -206,6 +222,10 @@ static V2025_11_25: Rules = Rules {
     input_failure_is_result: true,
     icons: true,
     implementation_details: true,
+    elicitation_modes: true,
+    elicitation_ids: true,
+    rich_forms: true,
+    sampling_tools: true,
     ..V2025_06_18
 };
 
@@ -218,6 +238,7 @@ static V2026_07_28: Rules = Rules {
     result_type: true,
     cut_cancels: true,
     status_by_code: true,
+    elicitation_ids: false,
     ..V2025_11_25
 };
 
