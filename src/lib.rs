@@ -70,6 +70,7 @@ pub mod fuzzing;
 pub use config::Settings;
 pub use controller::catalogue::ListSettings;
 pub use handler::answer::Answer;
+pub use handler::ask::AskLimits;
 pub use handler::completion::{Completing, Completions};
 pub use handler::context::{Amount, Cx, Room};
 pub use handler::error::ToolError;
@@ -81,9 +82,12 @@ pub use mcp::capability::Capability;
 pub use mcp::model::annotations::{Annotations, Role, ToolAnnotations};
 pub use mcp::model::cache::CacheScope;
 pub use mcp::model::content::{Content, ResourceBody, ResourceContents, ResourceLink};
+pub use mcp::model::elicitation::{Elicited, Form};
 pub use mcp::model::icon::{Icon, Theme};
 pub use mcp::model::log::LogLevel;
 pub use mcp::model::prompt::{PromptMessage, PromptMessages};
+pub use mcp::model::root::Root;
+pub use mcp::model::sampling::{Sampled, Sampling, ToolChoice};
 pub use mcp::revision::{Era, Revision};
 pub use rt::address::ListenAddress;
 pub use rt::affinity::CpuList;
@@ -92,6 +96,7 @@ pub use rt::server::{DrainHandle, Running, StartError};
 pub use rt::settings::RtSettings;
 pub use serve::limits::ServeLimits;
 pub use server::{ServeError, Server};
+pub use session::seal::{StateKey, StateKeyError};
 
 /// The code of README.md, compiled with the tests.
 #[cfg(doctest)]

@@ -20,6 +20,7 @@ use crate::base::pool::Pooled;
 use crate::cli;
 use crate::config::Settings;
 use crate::controller::catalogue::Catalogue;
+use crate::handler::ask::state::PURPOSE;
 use crate::handler::call::Services;
 use crate::handler::context::Cx;
 use crate::handler::error::ToolError;
@@ -40,6 +41,7 @@ use crate::serve::connection::{CloseReason, Parcel, Shift, Turn, serve_connectio
 use crate::serve::shard::{ServeSettings, Shard};
 use crate::session::change::Change;
 use crate::session::id::IdMint;
+use crate::session::seal::Sealer;
 use crate::session::table::Membership;
 use crate::testing::TestClient;
 
@@ -286,8 +288,8 @@ impl Server {
     /// # Errors
     /// When it would not start: see [`ServeError::Setup`].
     pub fn test_client(self) -> Result<TestClient, ServeError> {
-        let Frozen { settings, catalogue, mint } = self.freeze()?;
-        Ok(TestClient::new(settings, catalogue, mint))
+        let Frozen { settings, catalogue, mint, sealer } = self.freeze()?;
+        Ok(TestClient::new(settings, catalogue, mint, sealer))
     }
 
     /// What it cannot offer.
@@ -343,10 +345,13 @@ impl Server {
         if !faults.is_empty() {
             return Err(ServeError::Setup { faults });
         }
+        let sealer = Sealer::new(&self.settings.state_key, PURPOSE)
+            .map_err(|fault| ServeError::Setup { faults: vec![fault.to_string()] })?;
         let catalogue = Catalogue::new(self.registry, &self.settings.lists);
         let mint =
             IdMint::new().map_err(|fault| ServeError::Setup { faults: vec![fault.to_string()] })?;
-        Ok(Frozen { settings: Arc::new(self.settings.serve), catalogue, mint: Arc::new(mint) })
+        let settings = Arc::new(self.settings.serve);
+        Ok(Frozen { settings, catalogue, mint: Arc::new(mint), sealer: Arc::new(sealer) })
     }
 }
 
@@ -356,16 +361,18 @@ pub(crate) struct Frozen {
     pub(crate) settings: Arc<ServeSettings>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) mint: Arc<IdMint>,
+    pub(crate) sealer: Arc<Sealer>,
 }
 
 /// What a worker does: accept and serve until the drain, then see the connections out.
 async fn work(mut seat: WorkerSeat, frozen: Frozen) {
-    let Frozen { settings, catalogue, mint } = frozen;
+    let Frozen { settings, catalogue, mint, sealer } = frozen;
     let clock: Rc<dyn Clock> = seat.clock().clone();
     let services = Services {
         clock: clock.clone(),
         off_core: Arc::new(Pool(seat.blocking().clone())),
         spawn: Rc::new(WorkerTasks),
+        sealer,
     };
     let mesh = seat.mesh();
     let membership = Membership { worker: mesh.index(), worker_count: mesh.workers(), mint };

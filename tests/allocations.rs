@@ -75,6 +75,7 @@ mod tests {
     use ringlane::serve::shard::Shard;
     use ringlane::serve::transport::Transport;
     use ringlane::session::table::Membership;
+    use ringlane::testing::services;
     use ringlane::{Cx, Settings, Tool};
 
     use super::COUNT;
@@ -198,8 +199,8 @@ mod tests {
             registry.add_tool(tool).unwrap();
         }
         let catalogue = Catalogue::new(registry, &ListSettings::default());
-        let (clock, off_core) = (Rc::new(Still::default()), Arc::new(NoThreads));
-        let services = Services { clock, off_core, spawn: Rc::new(NoTasks) };
+        let services = services(Rc::new(Still::default()), Rc::new(NoTasks));
+        let services = Services { off_core: Arc::new(NoThreads), ..services };
         let membership = Membership::alone().unwrap();
         Shard::new(Arc::new(Settings::default().serve), catalogue, services, &membership)
     }

@@ -66,6 +66,7 @@ const LIMIT_STRUCTS: &[(&str, &str)] = &[
     ("src/http/h1/head/mod.rs", "HeadLimits"),
     ("src/http/h1/body/mod.rs", "BodyLimits"),
     ("src/jsonrpc/decode.rs", "JsonLimits"),
+    ("src/handler/ask/mod.rs", "AskLimits"),
     ("src/serve/limits.rs", "ServeLimits"),
     ("src/rt/settings.rs", "RtSettings"),
     ("src/controller/catalogue.rs", "ListSettings"),

@@ -245,6 +245,24 @@ pub static TABLE: &[LimitRow] = &[
         least: 1,
     },
     LimitRow {
+        name: "state_life",
+        about: "time in which a client may answer what a call asked; then it calls anew",
+        field: Field::Duration(|s| &mut s.serve.limits.ask.state_life),
+        least: 1000,
+    },
+    LimitRow {
+        name: "ask_rounds_max",
+        about: "times in a row that a call may end with questions; then an error",
+        field: Field::Count(|s| &mut s.serve.limits.ask.ask_rounds_max),
+        least: 1,
+    },
+    LimitRow {
+        name: "state_bytes_max",
+        about: "what a call that asked has its client carry; then an error",
+        field: Field::Bytes(|s| &mut s.serve.limits.ask.state_bytes_max),
+        least: 1024,
+    },
+    LimitRow {
         name: "stream_buffer_bytes_max",
         about: "notifications of a call that wait to be sent; further ones are dropped",
         field: Field::Bytes(|s| &mut s.serve.limits.stream_buffer_bytes_max),

@@ -10,6 +10,7 @@ pub mod values;
 use crate::controller::catalogue::ListSettings;
 use crate::rt::settings::RtSettings;
 use crate::serve::shard::ServeSettings;
+use crate::session::seal::StateKey;
 
 /// All settings of a server.
 #[derive(Clone, Debug)]
@@ -20,6 +21,9 @@ pub struct Settings {
     pub runtime: RtSettings,
     /// How lists are served.
     pub lists: ListSettings,
+    /// The key to what clients carry for the server. Default: drawn at random at start, so that
+    /// nothing of before is accepted; servers behind one address must share one.
+    pub state_key: StateKey,
 }
 
 impl Default for Settings {
@@ -28,6 +32,7 @@ impl Default for Settings {
             serve: ServeSettings::default(),
             runtime: RtSettings::default(),
             lists: ListSettings::default(),
+            state_key: StateKey::default(),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Controller {
         let Some(completer) = completers.iter().find(|completer| completer.argument == name) else {
             return Ok(None);
         };
-        let call = self.open_call(meta, reply, envelope)?;
+        let call = self.open_call("completion/complete", params, meta, reply, envelope)?;
         let typed = Completing { value: value.to_owned(), arguments };
         let begun = completer.code.start(Cx::new(call.clone()), typed);
         let work = begun.map_err(|errors| error::invalid_params(errors.text("the argument")))?;

@@ -15,6 +15,7 @@ use super::twins::Twins;
 use crate::base::clock::Clock;
 use crate::base::pool::Pooled;
 use crate::handler::answer::Finished;
+use crate::handler::ask::AskLimits;
 use crate::handler::call::{Call, Calls, Services};
 use crate::http::negotiate::StreamFormat;
 use crate::jsonrpc::decode::{Decoder, JsonLimits};
@@ -121,6 +122,8 @@ pub struct Controller {
 pub struct ControllerLimits {
     /// JSON texts.
     pub json: JsonLimits,
+    /// Questions to clients.
+    pub ask: AskLimits,
     /// How many bytes of a call's notifications may wait.
     pub stream_buffer_bytes_max: usize,
     /// Whether there are sessions.
@@ -143,7 +146,7 @@ impl Controller {
         Self {
             local: Twins::of(catalogue.registry()),
             clock: services.clock.clone(),
-            calls: Calls::new(services, KEPT_CALLS_MAX),
+            calls: Calls::new(services, limits.ask, KEPT_CALLS_MAX),
             stream_buffer_bytes_max: limits.stream_buffer_bytes_max,
             session_mode: limits.session_mode,
             sessions,

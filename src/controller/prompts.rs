@@ -51,7 +51,7 @@ impl Controller {
             None => Map::new(),
             Some(arguments) => texts(arguments).map_err(unfit)?,
         };
-        let call = self.open_call(meta, reply, envelope)?;
+        let call = self.open_call("prompts/get", params, meta, reply, envelope)?;
         let code = &self.local.prompts[index].code;
         let work = code.start(Cx::new(call.clone()), arguments).map_err(unfit)?;
         Ok(RunningCall { call, work, subject: Subject::Other })

@@ -59,7 +59,7 @@ impl Controller {
         let mime_type = definition.mime_type.as_deref();
         let cache = cache.unwrap_or(self.catalogue.cache_hints());
         let given = Reading { uri, mime_type, variables, cache };
-        let call = self.open_call(meta, reply, envelope)?;
+        let call = self.open_call("resources/read", params, meta, reply, envelope)?;
         let work = code
             .start(Cx::new(call.clone()), given)
             .map_err(|errors| unfit_variables(uri, &errors))?;

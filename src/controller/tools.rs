@@ -66,7 +66,7 @@ impl Controller {
             let mirrored = &registry.tools()[tool_index].mirrored;
             mirror::check_params(mirrored, arguments, envelope.fields)?;
         }
-        let call = self.open_call(meta, reply, envelope)?;
+        let call = self.open_call("tools/call", params, meta, reply, envelope)?;
         match self.local.tools[tool_index].start(Cx::new(call.clone()), arguments) {
             Ok(work) => Ok(RunningCall { call, work, subject: Subject::Tool(tool_index) }),
             Err(errors) => Err(Refusal::Input { tool_index, errors }),
@@ -76,6 +76,8 @@ impl Controller {
     /// Begins a call of any kind: what the request says of its client is read.
     pub(super) fn open_call(
         &self,
+        method: &'static str,
+        params: Option<View<'_>>,
         meta: &Meta<'_>,
         reply: Reply<'_>,
         envelope: Envelope<'_>,
@@ -90,8 +92,11 @@ impl Controller {
                 None => (ClientCapabilities::default(), Some(SESSIONLESS_LOG_LEVEL)),
             },
         };
-        Ok(self.calls.begin(&CallStart {
+        self.calls.begin(&CallStart {
             revision: reply.revision,
+            method,
+            params,
+            principal: None,
             id: reply.id,
             meta,
             capabilities,
@@ -99,7 +104,7 @@ impl Controller {
             stream: envelope.stream,
             stream_buffer_bytes_max: self.stream_buffer_bytes_max,
             session: envelope.session,
-        }))
+        })
     }
 
     #[cold]

@@ -4,24 +4,31 @@
 //! notifications into `frames`; the connection takes them, and marks the call cancelled.
 //! Invariant: a call that a handler still holds is not used for another.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::answer::Finished;
+use super::ask::AskLimits;
+use super::ask::binding::Binding;
+use super::ask::rounds::Rounds;
 use super::error::ToolError;
 use super::frames::Frames;
 use super::off_core::OffCore;
 use crate::base::clock::Clock;
 use crate::base::spawn::Spawn;
 use crate::http::negotiate::StreamFormat;
+use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::message::Id;
+use crate::jsonrpc::view::View;
 use crate::mcp::capability::ClientCapabilities;
 use crate::mcp::meta::{Meta, RESERVED_PREFIX};
 use crate::mcp::model::log::LogLevel;
-use crate::mcp::revision::Revision;
+use crate::mcp::revision::{Era, Revision};
 use crate::session::conversation::{Session, TooMany, Work};
 use crate::session::question::Question;
+use crate::session::seal::Sealer;
 use crate::session::stream::EventStream;
 
 /// What the handlers of a core stand on.
@@ -33,12 +40,15 @@ pub struct Services {
     pub off_core: Arc<dyn OffCore>,
     /// The core's tasks.
     pub spawn: Rc<dyn Spawn>,
+    /// Seals what clients carry from one round of a call to the next.
+    pub sealer: Arc<Sealer>,
 }
 
 /// One running call.
 #[derive(Debug)]
 pub struct Call {
     services: Services,
+    ask: AskLimits,
     revision: Cell<Revision>,
     capabilities: Cell<ClientCapabilities>,
     /// The request's id, as JSON.
@@ -60,6 +70,10 @@ pub struct Call {
     cancel_wakers: RefCell<Vec<Waker>>,
     /// The connection's task, woken for frames that are made while the handler is not polled.
     task: RefCell<Option<Waker>>,
+    /// What was asked and answered; `None` as long as nothing was.
+    rounds: RefCell<Option<Box<Rounds>>>,
+    /// What answers are good for, written where the client could be asked.
+    binding: RefCell<Binding>,
 }
 
 /// How a call begins.
@@ -67,6 +81,12 @@ pub struct Call {
 pub struct CallStart<'a> {
     /// The revision that the request speaks.
     pub revision: Revision,
+    /// The request's method.
+    pub method: &'a str,
+    /// The request's params: what its answers are good for, and the answers that it brings.
+    pub params: Option<View<'a>>,
+    /// Who calls, where callers are told apart.
+    pub principal: Option<&'a str>,
     /// The request's id.
     pub id: Id<'a>,
     /// The request's `_meta`.
@@ -84,9 +104,10 @@ pub struct CallStart<'a> {
 }
 
 impl Call {
-    fn new(services: Services) -> Self {
+    fn new(services: Services, ask: AskLimits) -> Self {
         Self {
             services,
+            ask,
             revision: Cell::new(Revision::ASSUMED),
             capabilities: Cell::default(),
             id_json: RefCell::default(),
@@ -101,10 +122,13 @@ impl Call {
             cancelled: Cell::new(false),
             cancel_wakers: RefCell::default(),
             task: RefCell::default(),
+            rounds: RefCell::default(),
+            binding: RefCell::default(),
         }
     }
 
-    fn begin(&self, start: &CallStart<'_>) {
+    fn begin(&self, start: &CallStart<'_>) -> Result<(), RpcError> {
+        *self.rounds.borrow_mut() = self.read_rounds(start)?;
         self.revision.set(start.revision);
         self.capabilities.set(start.capabilities);
         self.log_level.set(start.log_level);
@@ -123,6 +147,35 @@ impl Call {
             }
         });
         rewrite(&self.meta_json, |out| encode_own_meta(out, start.meta));
+        Ok(())
+    }
+
+    /// What the request brings of earlier rounds. Rounds are of the modern era.
+    fn read_rounds(&self, start: &CallStart<'_>) -> Result<Option<Box<Rounds>>, RpcError> {
+        let brings = |name: &str| start.params.is_some_and(|params| params.get(name).is_some());
+        let may_ask = start.capabilities.can_answer() || brings("requestState");
+        if start.revision.era() == Era::Legacy || !may_ask {
+            return Ok(None);
+        }
+        let mut binding = self.binding.borrow_mut();
+        binding.write(start.method, start.params, start.principal);
+        let now = self.services.clock.unix_seconds();
+        Rounds::read(start.params, &binding, &self.services.sealer, &self.ask, now)
+    }
+
+    /// What was asked and answered in this call.
+    pub(super) fn rounds(&self) -> RefMut<'_, Rounds> {
+        RefMut::map(self.rounds.borrow_mut(), |rounds| &mut **rounds.get_or_insert_default())
+    }
+
+    /// How a call ends whose handler waits for answers that only a further call can bring; `None`
+    /// if it waits for none. To be asked whenever the handler was polled and is not ready.
+    #[must_use]
+    pub fn interim(&self) -> Option<Finished> {
+        let mut rounds = self.rounds.borrow_mut();
+        let rounds = rounds.as_mut().filter(|rounds| rounds.is_open())?;
+        let Services { clock, sealer, .. } = &self.services;
+        Some(rounds.finish(&self.binding.borrow(), sealer, &self.ask, clock.unix_seconds()))
     }
 
     /// The revision that the request speaks.
@@ -255,7 +308,7 @@ impl Call {
     }
 
     /// The notifications that wait to be sent.
-    pub fn frames(&self) -> std::cell::RefMut<'_, Frames> {
+    pub fn frames(&self) -> RefMut<'_, Frames> {
         self.frames.borrow_mut()
     }
 
@@ -326,7 +379,7 @@ impl Work for Call {
 /// Writes the members of `_meta` that are neither the envelope's nor the progress token, if any.
 fn encode_own_meta(out: &mut Vec<u8>, meta: &Meta<'_>) {
     let own = |name: &str| !name.starts_with(RESERVED_PREFIX) && name != "progressToken";
-    let members = meta.all.into_iter().flat_map(crate::jsonrpc::view::View::members);
+    let members = meta.all.into_iter().flat_map(View::members);
     for (index, (name, value)) in members.filter(|(name, _)| own(name)).enumerate() {
         out.push(if index == 0 { b'{' } else { b',' });
         crate::jsonrpc::encode::string(out, name);
@@ -352,6 +405,7 @@ fn rewrite(buffer: &RefCell<Vec<u8>>, write: impl FnOnce(&mut Vec<u8>)) {
 #[derive(Debug)]
 pub struct Calls {
     services: Services,
+    ask: AskLimits,
     kept: RefCell<Vec<Rc<Call>>>,
     kept_count_max: usize,
 }
@@ -359,17 +413,25 @@ pub struct Calls {
 impl Calls {
     /// Keeps up to `kept_count_max` ended calls.
     #[must_use]
-    pub fn new(services: Services, kept_count_max: usize) -> Self {
-        Self { services, kept: RefCell::default(), kept_count_max }
+    pub fn new(services: Services, ask: AskLimits, kept_count_max: usize) -> Self {
+        Self { services, ask, kept: RefCell::default(), kept_count_max }
     }
 
     /// Begins a call.
-    #[must_use]
-    pub fn begin(&self, start: &CallStart<'_>) -> Rc<Call> {
+    ///
+    /// # Errors
+    /// When what the request brings of an earlier round is not sound; it is refused with this.
+    pub fn begin(&self, start: &CallStart<'_>) -> Result<Rc<Call>, RpcError> {
         let kept = self.kept.borrow_mut().pop();
-        let call = kept.unwrap_or_else(|| Rc::new(Call::new(self.services.clone())));
-        call.begin(start);
-        call
+        let fresh = || Rc::new(Call::new(self.services.clone(), self.ask.clone()));
+        let call = kept.unwrap_or_else(fresh);
+        match call.begin(start) {
+            Ok(()) => Ok(call),
+            Err(error) => {
+                self.end(call);
+                Err(error)
+            }
+        }
     }
 
     /// Ends a call. One that its handler still holds is left to it.
@@ -379,6 +441,7 @@ impl Calls {
             *call.task.borrow_mut() = None;
             *call.session.borrow_mut() = None;
             *call.stream.borrow_mut() = None;
+            *call.rounds.borrow_mut() = None;
             kept.push(call);
         }
     }

@@ -131,6 +131,10 @@ impl Cx {
         if self.client_can(capability) { Ok(()) } else { Err(ToolError::needs(capability)) }
     }
 
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
     pub(super) fn off_core(&self) -> &dyn OffCore {
         &*self.call.services().off_core
     }

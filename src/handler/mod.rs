@@ -3,10 +3,11 @@
 //! Reading order: `context` (what a running handler may ask for), `call` (the state of one running
 //! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),
 //! `input` (what it takes), `code` (a closure on each core), `tool`, `resource`, `prompt` and
-//! `completion` (what it is behind), `off_core` (work that blocks), `registry` (all of them,
-//! frozen).
+//! `completion` (what it is behind), `off_core` (work that blocks), `ask` (questions to the
+//! client), `registry` (all of them, frozen).
 
 pub mod answer;
+pub mod ask;
 pub mod call;
 pub(crate) mod code;
 pub mod completion;

@@ -513,7 +513,8 @@ pub(super) async fn cancel(
     }
 }
 
-/// Polls a handler. A panic ends the call with an error, and nothing else.
+/// Polls a handler. A panic ends the call with an error, and nothing else; a handler that waits for
+/// answers that only a further call brings has ended too.
 pub(super) fn poll_work(
     shard: &Shard,
     running: &mut RunningCall,
@@ -521,6 +522,11 @@ pub(super) fn poll_work(
 ) -> Poll<Finished> {
     // The future is not polled again after a panic, only dropped.
     let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut running.work).poll(context)));
+    if matches!(polled, Ok(Poll::Pending))
+        && let Some(interim) = running.call.interim()
+    {
+        return Poll::Ready(interim);
+    }
     polled.unwrap_or_else(|_panic| {
         count(&shard.counters().panics);
         Poll::Ready(Err(ToolError::panicked()))

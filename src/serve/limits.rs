@@ -1,10 +1,11 @@
 //! What a connection may cost: every bound of this layer, with unit and default.
 //!
 //! The bounds of heads, bodies and JSON are their decoders' own (`HeadLimits`, `BodyLimits`,
-//! `JsonLimits`) and are gathered here.
+//! `JsonLimits`), those of questions `AskLimits`; they are gathered here.
 
 use std::time::Duration;
 
+use crate::handler::ask::AskLimits;
 use crate::http::h1::body::BodyLimits;
 use crate::http::h1::head::HeadLimits;
 use crate::jsonrpc::decode::JsonLimits;
@@ -18,6 +19,8 @@ pub struct ServeLimits {
     pub body: BodyLimits,
     /// JSON texts.
     pub json: JsonLimits,
+    /// Questions to clients.
+    pub ask: AskLimits,
     /// The wait for the first byte of a new connection. Default 10 s; then it is closed.
     pub first_byte_timeout: Duration,
     /// The time for a whole head from its first byte on. Default 10 s; then 408.
@@ -63,6 +66,7 @@ impl Default for ServeLimits {
             head: HeadLimits::default(),
             body: BodyLimits::default(),
             json: JsonLimits::default(),
+            ask: AskLimits::default(),
             first_byte_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_grace: Duration::from_secs(10),

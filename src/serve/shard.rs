@@ -129,6 +129,7 @@ impl Shard {
         let subscriptions = Rc::new(Subscriptions::new(session_limits));
         let limits = ControllerLimits {
             json: settings.limits.json.clone(),
+            ask: settings.limits.ask.clone(),
             stream_buffer_bytes_max: settings.limits.stream_buffer_bytes_max,
             session_mode: settings.sessions.mode,
         };

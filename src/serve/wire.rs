@@ -192,14 +192,13 @@ mod tests {
     use crate::base::clock::Clock;
     use crate::base::time::Now;
     use crate::controller::catalogue::{Catalogue, ListSettings};
-    use crate::handler::call::Services;
     use crate::handler::registry::Registry;
     use crate::serve::shard::ServeSettings;
     use crate::session::table::Membership;
     use crate::testing::clock::VirtualClock;
     use crate::testing::executor::Executor;
-    use crate::testing::off_core::InPlace;
     use crate::testing::pipe::{ServerEnd, Windows, pipe};
+    use crate::testing::services;
 
     /// A transport whose first receive is interrupted by a signal.
     struct Interrupted {
@@ -244,8 +243,7 @@ mod tests {
         let settings = ServeSettings::default();
         let membership = Membership::alone().expect("random bytes");
         let catalogue = Catalogue::new(Registry::default(), &ListSettings::default());
-        let off_core = Arc::new(InPlace);
-        let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
+        let services = services(clock.clone(), executor.spawner());
         Shard::new(Arc::new(settings), catalogue, services, &membership)
     }
 

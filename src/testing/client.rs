@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::answering::{Answering, ROUNDS_MAX};
 use super::clock::VirtualClock;
 use super::exchange::{Reply, mirrored, read_reply};
 use super::executor::Executor;
-use super::off_core::InPlace;
 use super::pipe::{ClientEnd, Windows, pipe};
-use super::serving::serve;
+use super::serving::{serve, services};
 use crate::base::clock::Clock;
 use crate::base::time::Now;
 use crate::controller::catalogue::Catalogue;
@@ -26,6 +26,7 @@ use crate::mcp::method::{Method, NamedBy};
 use crate::mcp::revision::{Era, Revision};
 use crate::serve::shard::{ServeSettings, Shard};
 use crate::session::id::IdMint;
+use crate::session::seal::Sealer;
 use crate::session::table::Membership;
 
 /// A client of a server that lives in the same value.
@@ -57,6 +58,8 @@ pub struct TestClient {
     input: Vec<u8>,
     revision: Revision,
     host: String,
+    capabilities: Value,
+    answering: Option<Answering>,
     last_id: u64,
 }
 
@@ -102,12 +105,16 @@ const START: Now = Now(1_000_000_000_000);
 impl TestClient {
     /// A client of a server with these settings and this to offer. It speaks the newest revision.
     #[must_use]
-    pub fn new(settings: Arc<ServeSettings>, catalogue: Arc<Catalogue>, mint: Arc<IdMint>) -> Self {
+    pub fn new(
+        settings: Arc<ServeSettings>,
+        catalogue: Arc<Catalogue>,
+        mint: Arc<IdMint>,
+        sealer: Arc<Sealer>,
+    ) -> Self {
         let membership = Membership { worker: 0, worker_count: 1, mint };
         let clock = VirtualClock::starting_at(START);
         let executor = Executor::new(clock.clone());
-        let off_core = Arc::new(InPlace);
-        let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
+        let services = Services { sealer, ..services(clock.clone(), executor.spawner()) };
         Self {
             executor,
             shard: Shard::new(settings.clone(), catalogue.clone(), services, &membership),
@@ -118,6 +125,8 @@ impl TestClient {
             input: Vec::new(),
             revision: Revision::V2026_07_28,
             host: "localhost".to_owned(),
+            capabilities: json!({}),
+            answering: None,
             last_id: 0,
         }
     }
@@ -136,14 +145,55 @@ impl TestClient {
         self
     }
 
+    /// The same client, declaring these capabilities (a `ClientCapabilities` object).
+    #[must_use]
+    pub fn declaring(mut self, capabilities: Value) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// The same client, answering what it is asked. `answer` is given each question as
+    /// `{"method": .., "params": ..}` and gives the result: an `ElicitResult` and the like. Without
+    /// this, a call that ends with questions gives them as its result. What may be asked must be
+    /// [declared](Self::declaring).
+    ///
+    /// ```
+    /// # use ringlane::{Cx, Elicited, Server};
+    /// # use serde_json::json;
+    /// # #[derive(serde::Deserialize, schemars::JsonSchema)] struct Name { name: String }
+    /// let greet = async |cx: Cx, (): ()| {
+    ///     let asked: Elicited<Name> = cx.ask("who", "What is your name?").await?;
+    ///     Ok(asked.accepted().map_or("stranger".to_owned(), |Name { name }| name))
+    /// };
+    /// let server = Server::new("greeter", "1.0.0").tool("greet", "Greet", greet);
+    /// let mut client = server
+    ///     .test_client()
+    ///     .expect("a sound server")
+    ///     .declaring(json!({"elicitation": {}}))
+    ///     .answering(|_question| json!({"action": "accept", "content": {"name": "Ada"}}));
+    /// let result = client.call("greet", json!({})).expect("an answer");
+    /// assert_eq!(result["content"][0]["text"], "Ada");
+    /// ```
+    #[must_use]
+    pub fn answering(mut self, answer: impl FnMut(&Value) -> Value + 'static) -> Self {
+        self.answering = Some(Answering::new(answer));
+        self
+    }
+
     /// Calls a tool and gives its result, as the revision writes it.
     ///
     /// # Errors
     /// [`CallError`]. A tool that fails is no error: its result says `isError`.
     pub fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, CallError> {
-        let params = json!({ "name": tool, "arguments": arguments });
-        let heard = self.ask("tools/call", params, ANY)?;
-        Ok(heard.result)
+        self.request("tools/call", json!({ "name": tool, "arguments": arguments }))
+    }
+
+    /// Sends any request and gives its result. The envelope of the modern era is added.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn request(&mut self, method: &str, params: Value) -> Result<Value, CallError> {
+        Ok(self.converse(method, params, "application/json, text/event-stream")?.result)
     }
 
     /// Calls a tool as a client that listens: with a progress token, taking a stream. `meta` is
@@ -159,7 +209,7 @@ impl TestClient {
     ) -> Result<Heard, CallError> {
         meta.entry("progressToken").or_insert_with(|| json!("progress"));
         let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
-        self.ask("tools/call", params, "text/event-stream, application/json;q=0.9")
+        self.converse("tools/call", params, "text/event-stream, application/json;q=0.9")
     }
 
     /// All tools that the server lists, through all pages.
@@ -180,7 +230,8 @@ impl TestClient {
         let mut all = Vec::new();
         let mut params = json!({});
         loop {
-            let mut page = self.ask(&format!("{kind}/list"), params, "application/json")?.result;
+            let mut page =
+                self.converse(&format!("{kind}/list"), params, "application/json")?.result;
             if let Some(entries) = page[member].as_array_mut() {
                 all.append(entries);
             }
@@ -196,7 +247,7 @@ impl TestClient {
     /// # Errors
     /// As [`call`](Self::call); also when there is no such resource.
     pub fn read(&mut self, uri: &str) -> Result<Value, CallError> {
-        Ok(self.ask("resources/read", json!({ "uri": uri }), ANY)?.result)
+        Ok(self.converse("resources/read", json!({ "uri": uri }), ANY)?.result)
     }
 
     /// Gets a prompt, filled in.
@@ -205,7 +256,7 @@ impl TestClient {
     /// As [`call`](Self::call).
     pub fn prompt(&mut self, name: &str, arguments: Value) -> Result<Value, CallError> {
         let params = json!({ "name": name, "arguments": arguments });
-        Ok(self.ask("prompts/get", params, ANY)?.result)
+        Ok(self.converse("prompts/get", params, ANY)?.result)
     }
 
     /// Sends bytes as they are over a connection of their own, ends its sending side, and gives all
@@ -246,13 +297,33 @@ impl TestClient {
         client_end
     }
 
+    /// Sends a request, answers what it asks in return, and reads its last answer. In the legacy
+    /// era a question is a request on the stream of a session, which this client does not open: it
+    /// is told that it cannot be asked.
+    fn converse(&mut self, method: &str, params: Value, accept: &str) -> Result<Heard, CallError> {
+        let mut heard = self.ask(method, params.clone(), accept)?;
+        for _round in 0..ROUNDS_MAX {
+            let answers = self.answering.as_mut().and_then(|held| held.answers(&heard.result));
+            let Some(answers) = answers else { break };
+            let mut retry = params.clone();
+            retry["inputResponses"] = answers;
+            if let Some(state) = heard.result.get("requestState") {
+                retry["requestState"] = state.clone();
+            }
+            let next = self.ask(method, retry, accept)?;
+            heard.notifications.extend(next.notifications);
+            heard.result = next.result;
+        }
+        Ok(heard)
+    }
+
     /// Sends a request and reads its answer.
     fn ask(&mut self, method: &str, mut params: Value, accept: &str) -> Result<Heard, CallError> {
         self.last_id += 1;
         let id = self.last_id;
         let mut head = self.head(accept);
         if self.revision.era() == Era::Modern {
-            envelop(&mut params, self.revision);
+            envelop(&mut params, self.revision, &self.capabilities);
             self.mirror(&mut head, method, &params);
         }
         let body =
@@ -312,13 +383,13 @@ impl TestClient {
 }
 
 /// Adds the modern era's envelope to `params._meta`.
-fn envelop(params: &mut Value, revision: Revision) {
+fn envelop(params: &mut Value, revision: Revision, capabilities: &Value) {
     let meta = &mut params["_meta"];
     meta["io.modelcontextprotocol/protocolVersion"] = json!(revision.rules().name);
     meta["io.modelcontextprotocol/clientInfo"] =
         json!({ "name": "test-client", "version": env!("CARGO_PKG_VERSION") });
     if meta.get("io.modelcontextprotocol/clientCapabilities").is_none() {
-        meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        meta["io.modelcontextprotocol/clientCapabilities"] = capabilities.clone();
     }
 }
 
@@ -358,6 +429,7 @@ mod tests {
     use crate::handler::off_core::BlockingCx;
     use crate::handler::registry::Registry;
     use crate::handler::tool::Tool;
+    use crate::testing::sealer;
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Steps {
@@ -379,7 +451,7 @@ mod tests {
         registry.add_tool(Tool::blocking("panics", "d", panics)).expect("a tool");
         let catalogue = Catalogue::new(registry, &ListSettings::default());
         let mint = Arc::new(IdMint::new().expect("random bytes"));
-        TestClient::new(Arc::new(ServeSettings::default()), catalogue, mint)
+        TestClient::new(Arc::new(ServeSettings::default()), catalogue, mint, sealer())
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! Time is virtual, the network is a pair of buffers, and everything runs on the calling thread, so
 //! a test is quick and gives the same answer every time. Reading order: `client` (a client and its
 //! server in one value; most tests need no more), `pipe` (the network), `clock` and `executor`
-//! (time and turns), `off_core` (blocking work, in place), `random` (numbers from a seed).
+//! (time and turns), `answering` (answers to what the server asks), `off_core` (blocking work, in
+//! place), `random` (numbers from a seed).
 
+mod answering;
 pub mod client;
 pub mod clock;
 mod exchange;
@@ -16,4 +18,4 @@ pub mod random;
 pub mod serving;
 
 pub use client::{CallError, Heard, TestClient};
-pub use serving::{serve, waiting_bytes};
+pub use serving::{sealer, serve, services, waiting_bytes};

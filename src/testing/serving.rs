@@ -2,10 +2,32 @@
 
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::off_core::InPlace;
+use crate::base::clock::Clock;
+use crate::base::spawn::Spawn;
+use crate::handler::ask::state::PURPOSE;
+use crate::handler::call::Services;
 use crate::serve::connection::{CloseReason, Parcel, Shift, serve_connection, workbench};
 use crate::serve::shard::Shard;
 use crate::serve::transport::Transport;
+use crate::session::seal::{Sealer, StateKey};
+
+/// What handlers stand on in a test: this clock, these tasks, blocking work in place, and a
+/// [`sealer`].
+#[must_use]
+pub fn services(clock: Rc<dyn Clock>, spawn: Rc<dyn Spawn>) -> Services {
+    Services { clock, off_core: Arc::new(InPlace), spawn, sealer: sealer() }
+}
+
+/// Seals made with the same key every time.
+#[must_use]
+pub fn sealer() -> Arc<Sealer> {
+    let key = StateKey::from_bytes(&[7; 32]).unwrap_or_default();
+    let sealer = Sealer::new(&key, PURPOSE);
+    Arc::new(sealer.unwrap_or_else(|_| unreachable!("a key that is given is not drawn")))
+}
 
 /// Serves one connection on a shard, as the one worker of a process would.
 pub fn serve<T: Transport + 'static>(

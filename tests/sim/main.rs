@@ -25,16 +25,14 @@ use std::time::Duration;
 
 use ringlane::base::clock::Clock;
 use ringlane::base::time::Now;
-use ringlane::handler::call::Services;
 use ringlane::serve::limits::ServeLimits;
 use ringlane::serve::shard::{ServeSettings, Shard};
 use ringlane::session::table::Membership;
 use ringlane::testing::clock::VirtualClock;
 use ringlane::testing::executor::Executor;
-use ringlane::testing::off_core::InPlace;
 use ringlane::testing::pipe::{ClientEnd, pipe};
 use ringlane::testing::random::Random;
-use ringlane::testing::serve;
+use ringlane::testing::{serve, services};
 
 use crate::faults::{Plan, Planted};
 use crate::invariants::Drain;
@@ -67,8 +65,7 @@ impl World {
         let settings = ServeSettings { limits: limits(random), ..ServeSettings::default() };
         let membership = Membership::alone().expect("random bytes");
         let executor = Executor::shuffled(clock.clone(), random.split());
-        let off_core = Arc::new(InPlace);
-        let services = Services { clock: clock.clone(), off_core, spawn: executor.spawner() };
+        let services = services(clock.clone(), executor.spawner());
         Self {
             executor,
             shard: Shard::new(Arc::new(settings), tools::catalogue(), services, &membership),

@@ -164,6 +164,11 @@ impl InputSchema {
         self.problems(&to_json(view))
     }
 
+    /// Holds a value against the schema.
+    pub(super) fn check(&self, value: &Value) -> Result<(), InputErrors> {
+        self.problems(value).map_or(Ok(()), Err)
+    }
+
     fn problems(&self, value: &Value) -> Option<InputErrors> {
         if self.validator.is_valid(value) {
             return None;
@@ -185,9 +190,14 @@ impl InputErrors {
     /// a tool.
     #[must_use]
     pub fn text(&self, taker: impl std::fmt::Display) -> String {
+        self.list(&format!("Invalid arguments for {taker}:"))
+    }
+
+    /// The problems as text, one a line, under a heading.
+    pub(super) fn list(&self, heading: &str) -> String {
         use std::fmt::Write;
 
-        let mut text = format!("Invalid arguments for {taker}:");
+        let mut text = heading.to_owned();
         for InputProblem { field, rule, fix } in &self.0 {
             let field = if field.is_empty() { "arguments" } else { field };
             // Writing to a String cannot fail.
@@ -231,7 +241,8 @@ fn to_json(view: View<'_>) -> Value {
     view.deserialize().unwrap_or(Value::Null)
 }
 
-fn unfit(path: String, reason: String) -> InputErrors {
+/// The one problem of a value that fits its schema and not its type.
+pub(super) fn unfit(path: String, reason: String) -> InputErrors {
     let fix = "send a value of the kind that the input schema names".to_owned();
     InputErrors(vec![InputProblem { field: path, rule: format!("does not fit: {reason}"), fix }])
 }

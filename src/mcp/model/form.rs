@@ -49,6 +49,12 @@ pub enum FormError {
         /// The field.
         field: String,
     },
+    /// A schema, but one that nothing can be held against, as with a pattern that is none.
+    #[error("the form's schema is not sound: {reason}")]
+    Unsound {
+        /// What the validator says.
+        reason: String,
+    },
     /// The client's revision has no such field.
     #[error("field `{field}` is a multiple choice, which revision {revision} does not have")]
     MultipleChoice {

@@ -270,7 +270,10 @@ impl Sampled {
             Some("assistant") => Role::Assistant,
             Some("user") => Role::User,
             _ => {
-                return Err(Malformed { member: "role", rule: "must be \"assistant\" or \"user\"" });
+                return Err(Malformed {
+                    member: "role",
+                    rule: "must be \"assistant\" or \"user\"",
+                });
             }
         };
         let content = match result.get("content") {
