@@ -4,6 +4,8 @@
 //! sleeping, and none looks at a clock; the client gives up after a while instead of hanging.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod drain;
