@@ -222,7 +222,7 @@ mod tests {
 
     fn modern(method: &str, name: Option<&str>, params: &str) -> Vec<u8> {
         let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities":{},
+            "io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},
             "io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}"#;
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":"seven","method":"{method}","params":{{{params}{meta}}}}}"#

@@ -55,7 +55,7 @@ async fn together(cx: Cx, (): ()) -> Result<String, ToolError> {
         let greeting = cx.sample("greeting", Sampling::user("Greet!").max_tokens(50));
         join(greeting, cx.roots("client_roots")).await
     };
-    let (name, (greeting, roots)) = join(name, rest).await;
+    let (name, (greeting, roots)) = join(name, Box::pin(rest)).await;
     let name = name?.accepted().map_or_else(String::new, |Name { name }| name);
     let roots: Vec<_> = roots?.into_iter().map(|Root { uri, .. }| uri).collect();
     Ok(format!("{} {name} at {}", greeting?.text(), roots.join(", ")))
@@ -343,7 +343,7 @@ fn a_state_is_good_for_its_own_request_alone() {
         let refused = retry(&mut client, "greet", answers.clone(), Some(&wrong));
         assert!(invalid(refused).contains("requestState"), "{wrong}");
     }
-    let other_tool = retry(&mut client, "greet2", answers.clone(), Some(&json!(state)));
+    let other_tool = retry(&mut client, "greet2", answers, Some(&json!(state)));
     assert!(invalid(other_tool).contains("same method, name and arguments"));
     // A handler that asks nothing is not begun with a bad state either.
     let elsewhere = retry(&mut client, "impatient", json!({}), Some(&json!("v1.forged")));
@@ -488,4 +488,21 @@ fn what_a_call_tells_before_it_asks_is_heard() {
     assert_eq!(text(&heard.result), "Ada");
     let told: Vec<_> = heard.notifications.iter().map(|told| &told["params"]["message"]).collect();
     assert_eq!(told, ["about to ask", "about to ask", "asked"]);
+}
+
+#[test]
+fn a_question_is_small_while_a_person_thinks() {
+    let server = server().tool("sizes", "Measures questions", async |cx: Cx, (): ()| {
+        let form = Form::new("?", json!({}));
+        Ok(vec![
+            size_of_val(&cx.ask::<Name>("a", "?")),
+            size_of_val(&cx.ask_form("a", form)),
+            size_of_val(&cx.ask_url("a", "?", "https://example.com")),
+            size_of_val(&cx.sample("a", Sampling::user("?"))),
+            size_of_val(&cx.roots("a")),
+        ])
+    });
+    let sizes = server.test_client().unwrap().call("sizes", json!({})).unwrap();
+    let sizes: Vec<usize> = serde_json::from_str(text(&sizes)).unwrap();
+    assert!(sizes.iter().all(|size| *size <= 640), "{sizes:?} bytes");
 }

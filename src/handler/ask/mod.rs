@@ -88,8 +88,8 @@ impl Default for AskLimits {
 /// refuses, and when its answer is not as it must be. Never ask for passwords, keys or payments in
 /// a form: send the person to a page.
 impl Cx {
-    /// Asks a person to fill in a form, whose fields are those of `T`: a struct of strings, numbers,
-    /// booleans, enums without content, lists of such enums, and `Option`s of these.
+    /// Asks a person to fill in a form, whose fields are those of `T`: a struct of strings,
+    /// numbers, booleans, enums without content, lists of such enums, and `Option`s of these.
     ///
     /// # Errors
     /// As told above; also when `T` cannot be a form.
@@ -195,8 +195,8 @@ impl Cx {
 
     /// Asks with a form, and gives what was filled in as the schema has it.
     async fn fill_in(&self, key: &str, form: &Form) -> Result<Elicited<Value>, ToolError> {
-        let schema = forms::check(&form.schema).map_err(|fault| misuse(key, &fault.to_string()))?;
         let params = || {
+            forms::check(&form.schema).map_err(|fault| misuse(key, &fault.to_string()))?;
             let rules = self.revision().rules();
             // Which revision a client speaks is not the handler's fault: the model is told.
             let sent = forms::for_revision(&form.schema, rules)?;
@@ -206,6 +206,9 @@ impl Cx {
             self.question(key, &[Capability::ElicitForm], elicitation::METHOD, params).await?;
         let said = elicitation::read(&asked).map_err(|fault| self.malformed(key, fault))?;
         if let Elicited::Accepted(content) = &said {
+            // Compiled once more, so that no handler holds it while a person thinks.
+            let schema = forms::check(&form.schema);
+            let schema = schema.map_err(|fault| misuse(key, &fault.to_string()))?;
             schema.check(content).map_err(|errors| self.unfit(key, &errors))?;
         }
         Ok(said)
