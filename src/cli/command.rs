@@ -93,6 +93,16 @@ pub struct RawServe {
                 HOST[:PORT], or * for any; may be repeated"
     )]
     pub allow_host: Vec<String>,
+    /// The key to what clients carry.
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = CALLERS,
+        help = "File with the key to what clients carry for the server, shared by servers behind \
+                one address: 32 bytes or 64 hexadecimal digits, readable by its owner alone \
+                [default: a random key at each start]"
+    )]
+    pub state_key_file: Option<String>,
     /// Set a limit; durations as 500ms, 10s, 5m, sizes as 16KiB, 4MiB; may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = BOUNDS)]
     pub limit: Vec<String>,

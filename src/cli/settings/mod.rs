@@ -4,6 +4,8 @@
 //! and the fix. Not here: the flags themselves (`command`), the settings and their limits
 //! (`config`).
 
+mod key_file;
+
 use std::fmt::{Display, Write as _};
 
 use crate::cli::command::RawServe;
@@ -41,6 +43,10 @@ pub fn settle(raw: &RawServe, base: &Settings) -> (Settings, Vec<String>) {
     }
     for text in &raw.allow_host {
         noted(&mut faults, "--allow-host", serve.hosts.allow(text));
+    }
+    if let Some(path) = &raw.state_key_file {
+        let key = noted(&mut faults, "--state-key-file", key_file::read(path));
+        settings.state_key = key.unwrap_or(settings.state_key);
     }
     set_limits(raw, &mut settings, &mut faults);
     (settings, faults)
@@ -116,6 +122,8 @@ pub fn report(settings: &Settings) -> String {
     line("io", &runtime.io);
     line("allow-origin", &serve.origins);
     line("allow-host", &serve.hosts);
+    let state_key = if settings.state_key.is_random() { "random at start" } else { "given" };
+    line("state-key", &state_key);
     line("buffers max", &gibibytes(settings.memory_bytes_max()));
     for limit in limits_table(settings).lines() {
         let _ = writeln!(text, "limit {limit}");

@@ -65,6 +65,7 @@ fn every_fault_is_named_at_once_with_its_fix() {
             "json_depth_max=9".to_owned(),
         ],
         drain_timeout: Some("soon".to_owned()),
+        state_key_file: Some("/nowhere/key".to_owned()),
     };
     let (settings, faults) = settle(&wrong, &Settings::default());
     for (index, expected) in [
@@ -76,6 +77,7 @@ fn every_fault_is_named_at_once_with_its_fix() {
         "--allow-origin: ",
         "--allow-origin: ",
         "--allow-host: ",
+        "--state-key-file: \"/nowhere/key\" cannot be read",
         "--limit: \"body_bytes_max\" is not NAME=VALUE",
         "--limit: there is no limit \"body_byte_max\": did you mean body_bytes_max?",
         "--limit: head_timeout: \"10\" is not a duration",
@@ -89,7 +91,7 @@ fn every_fault_is_named_at_once_with_its_fix() {
         let told = faults.get(index).map(String::as_str).unwrap_or_default();
         assert!(told.starts_with(expected), "{expected} is not {told}");
     }
-    assert_eq!(faults.len(), 14, "{faults:#?}");
+    assert_eq!(faults.len(), 15, "{faults:#?}");
     let listen = Settings::default().runtime.listen;
     assert_eq!(settings.runtime.listen, listen, "what is faulty keeps its value");
 }

@@ -1,0 +1,67 @@
+//! The file that holds the key to what clients carry.
+//!
+//! In: a path. Out: the key, or what is wrong with the file, with the fix. A key that others may
+//! read is refused, before it is used. Limit: `FILE_BYTES_MAX`.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::session::seal::StateKey;
+
+/// No key is longer; what is read of a larger file shows that it is none.
+const FILE_BYTES_MAX: u64 = 1024;
+/// The permissions of anybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// Reads a key.
+pub(super) fn read(path: &str) -> Result<StateKey, String> {
+    let unread = |error: std::io::Error| format!("\"{path}\" cannot be read: {error}");
+    let file = File::open(path).map_err(unread)?;
+    // Asked of the open file, so that it is the one that is read.
+    let mode = file.metadata().map_err(unread)?.permissions().mode() & 0o777;
+    if mode & OTHERS != 0 {
+        return Err(format!(
+            "\"{path}\" has mode {mode:o}: others than its owner may use the key; chmod 600 it, \
+             and if anybody could have read it, write a new key"
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(unread)?;
+    let key = StateKey::from_bytes(&bytes).map_err(|fault| format!("\"{path}\": {fault}"));
+    bytes.fill(0);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_from_a_file_of_its_owner_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let text = path.to_str().expect("UTF-8");
+        let read_with = |bytes: &[u8], mode: u32| {
+            fs::write(&path, bytes).expect("written");
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("permitted");
+            read(text)
+        };
+        for bytes in [&[7; 32][..], "0f".repeat(32).as_bytes(), b"short"] {
+            let key = read_with(bytes, 0o600);
+            assert_eq!(key.is_ok_and(|key| !key.is_random()), bytes != b"short");
+        }
+        for mode in [0o640, 0o604, 0o660] {
+            let fault = read_with(&[7; 32], mode).expect_err("too open");
+            assert!(fault.contains("chmod 600"), "{fault}");
+        }
+        let fault = read_with(b"secret", 0o600).expect_err("too short");
+        assert!(fault.contains("6 bytes are no key") && !fault.contains("secret"), "{fault}");
+        let long = read_with(&[b'a'; 5000], 0o600).expect_err("too long");
+        assert!(long.contains("no key"), "{long}");
+        let gone = read("/nowhere/key").expect_err("no file");
+        assert!(gone.contains("cannot be read"), "{gone}");
+    }
+}
