@@ -16,6 +16,8 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::id::NoRandom;
+
 /// How long a key is.
 const KEY_BYTES: usize = 32;
 /// What every token begins with: the version of its form.
@@ -50,11 +52,6 @@ pub enum StateKeyError {
     },
 }
 
-/// The system gives no random numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random numbers")]
-pub struct NoRandomness;
-
 /// A token that is none of ours, was changed, or is bound to something else. Which of these is not
 /// told: it would help nobody but a forger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,12 +82,12 @@ impl StateKey {
     ///
     /// # Errors
     /// When the system gives no random numbers.
-    pub fn drawn(&self) -> Result<Self, NoRandomness> {
+    pub fn drawn(&self) -> Result<Self, NoRandom> {
         if !self.is_random() {
             return Ok(self.clone());
         }
         let mut secret = Secret([0; KEY_BYTES]);
-        SystemRandom::new().fill(&mut secret.0).map_err(|_| NoRandomness)?;
+        SystemRandom::new().fill(&mut secret.0).map_err(|_| NoRandom)?;
         Ok(Self(Some(Arc::new(secret))))
     }
 }
@@ -133,15 +130,15 @@ impl Sealer {
     ///
     /// # Errors
     /// When the system gives no random numbers.
-    pub fn new(key: &StateKey, purpose: &str) -> Result<Self, NoRandomness> {
+    pub fn new(key: &StateKey, purpose: &str) -> Result<Self, NoRandom> {
         let drawn = key.drawn()?;
-        let secret = drawn.0.as_deref().ok_or(NoRandomness)?;
+        let secret = drawn.0.as_deref().ok_or(NoRandom)?;
         // The salt may be public (RFC 5869 §3.1); the secret is random already.
         let salt = Salt::new(HKDF_SHA256, b"ringlane");
         let derived = salt.extract(&secret.0);
         let info = [purpose.as_bytes()];
         // A purpose of any length gives a key; only an output of over 8 KiB would not.
-        let okm = derived.expand(&info, &CHACHA20_POLY1305).map_err(|_| NoRandomness)?;
+        let okm = derived.expand(&info, &CHACHA20_POLY1305).map_err(|_| NoRandom)?;
         Ok(Self { key: LessSafeKey::new(UnboundKey::from(okm)), random: SystemRandom::new() })
     }
 
@@ -149,14 +146,14 @@ impl Sealer {
     ///
     /// # Errors
     /// When the system gives no random numbers.
-    pub fn seal(&self, bound: &[u8], plain: &[u8]) -> Result<String, NoRandomness> {
+    pub fn seal(&self, bound: &[u8], plain: &[u8]) -> Result<String, NoRandom> {
         let nonce: [u8; NONCE_LEN] = self.random()?;
         let mut sealed = plain.to_vec();
         let nonce_once = Nonce::assume_unique_for_key(nonce);
         // It refuses beyond 256 GiB, which no limit of ours lets come here.
         self.key
             .seal_in_place_append_tag(nonce_once, Aad::from(bound), &mut sealed)
-            .map_err(|_| NoRandomness)?;
+            .map_err(|_| NoRandom)?;
         let mut token = PREFIX.to_owned();
         URL_SAFE_NO_PAD.encode_string([&nonce[..], &sealed].concat(), &mut token);
         Ok(token)
@@ -183,9 +180,9 @@ impl Sealer {
     ///
     /// # Errors
     /// When the system gives none.
-    pub fn random<const COUNT: usize>(&self) -> Result<[u8; COUNT], NoRandomness> {
+    pub fn random<const COUNT: usize>(&self) -> Result<[u8; COUNT], NoRandom> {
         let mut bytes = [0; COUNT];
-        self.random.fill(&mut bytes).map_err(|_| NoRandomness)?;
+        self.random.fill(&mut bytes).map_err(|_| NoRandom)?;
         Ok(bytes)
     }
 }
