@@ -3,7 +3,9 @@
 //!
 //!     cargo run --release --example everything -- serve --listen 127.0.0.1:8080
 //!
-//! Copy from here: each function below is one way to write one.
+//! Copy from here: each function below is one way to write one; `asking` has those that ask.
+
+mod asking;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,8 +27,8 @@ fn main() -> ExitCode {
         .title("Everything")
         .description("Every feature of Ringlane, one short tool each")
         .instructions("For tests: each tool shows one feature.");
-    let server = prompts(resources(server));
-    debugging(structured(streaming(content(server)))).main()
+    let server = prompts(resources(debugging(structured(streaming(content(server))))));
+    asking::rounds(asking::asking(server)).main()
 }
 
 // Content: what a tool can give back.
@@ -341,9 +343,6 @@ fn debugging(server: Server) -> Server {
                 cx.require(Capability::Sampling)?;
                 Ok("The client can sample")
             }
-        })
-        .tool("test_streaming_elicitation", "Answers without asking anything", {
-            async |_: Cx, (): ()| Ok("Nothing was asked")
         })
         .tool("test_logging_tool", "Logs, if the client wants logs", async |cx: Cx, (): ()| {
             cx.log(LogLevel::Info, "This is a log message").await;
