@@ -432,6 +432,7 @@ async fn see_out<B: Bench>(seat: &mut WorkerSeat, shard: &Rc<Shard>, bench: &Rc<
 }
 
 /// Passes on to this core's clients what changed.
+#[expect(clippy::infinite_loop, reason = "it lives as long as its worker")]
 async fn pass_on(mut notices: Notices<Change>, shard: Rc<Shard>) {
     loop {
         match notices.next().await {

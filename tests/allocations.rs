@@ -238,7 +238,7 @@ mod tests {
         let (shard, pipe) = (shard(), Pipe::default());
         let busy = workbench(shard.clone(), 4, |transport, _parcel| Err(transport));
         let mut connection: Pin<&mut dyn Future<Output = _>> =
-            pin!(serve_connection(pipe.clone(), None, shard.clone(), &busy));
+            pin!(serve_connection(pipe.clone(), None, shard, &busy));
         let mut context = Context::from_waker(Waker::noop());
         let mut last = 0;
         for _ in 0..20 {

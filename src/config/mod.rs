@@ -13,7 +13,7 @@ use crate::serve::shard::ServeSettings;
 use crate::session::seal::StateKey;
 
 /// All settings of a server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The endpoint, who may call it, and what a connection may cost.
     pub serve: ServeSettings,
@@ -24,17 +24,6 @@ pub struct Settings {
     /// The key to what clients carry for the server. Default: drawn at random at start, so that
     /// nothing of before is accepted; servers behind one address must share one.
     pub state_key: StateKey,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            serve: ServeSettings::default(),
-            runtime: RtSettings::default(),
-            lists: ListSettings::default(),
-            state_key: StateKey::default(),
-        }
-    }
 }
 
 impl Settings {

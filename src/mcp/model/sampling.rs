@@ -41,7 +41,7 @@ struct Turn {
 
 #[derive(Clone, Debug)]
 enum Block {
-    Content(Content),
+    Content(Box<Content>),
     Json(Value),
 }
 
@@ -96,7 +96,7 @@ impl Sampling {
     /// role as the one before belongs to the same message.
     #[must_use]
     pub fn and(self, role: Role, content: Content) -> Self {
-        self.with_block(role, Block::Content(content))
+        self.with_block(role, Block::Content(Box::new(content)))
     }
 
     /// The same conversation with one more block as JSON: a `tool_use` that the model said, or the
