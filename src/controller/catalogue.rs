@@ -25,7 +25,7 @@ pub struct ListSettings {
     /// For how long a client may keep a list without asking again (`ttlMs`). Default 0: it asks
     /// each time, so that a restart with other tools is seen at once.
     pub cache_ttl: Duration,
-    /// Who may share a kept list.
+    /// Who may share a kept list. Both hold for read resources too, unless one says other hints.
     pub cache_scope: CacheScope,
 }
 

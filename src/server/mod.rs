@@ -1,8 +1,10 @@
 //! `Server`: what a Rust user of this crate sees. Put it together, then run it.
 //!
-//! Level 8: it joins the layers. A server is filled (`tool`, `add`), set up (`settings`), and then
-//! run as a whole program (`main`), in the background of one (`start`), until told to stop
-//! (`serve`), or in memory for tests (`test_client`).
+//! Level 8: it joins the layers. A server is filled (`offer`), set up (`settings`), and then run
+//! as a whole program (`main`), in the background of one (`start`), until told to stop (`serve`),
+//! or in memory for tests (`test_client`).
+
+mod offer;
 
 use std::any::Any;
 use std::process::ExitCode;
@@ -10,9 +12,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::base::clock::Clock;
@@ -22,13 +21,8 @@ use crate::config::Settings;
 use crate::controller::catalogue::Catalogue;
 use crate::handler::ask::state::PURPOSE;
 use crate::handler::call::Services;
-use crate::handler::context::Cx;
-use crate::handler::error::ToolError;
-use crate::handler::off_core::{BlockingCx, Busy, Completion, Job, JobPanicked, OffCore};
-use crate::handler::prompt::{IntoMessages, Prompt};
+use crate::handler::off_core::{Busy, Completion, Job, JobPanicked, OffCore};
 use crate::handler::registry::{Registry, RegistryError};
-use crate::handler::resource::{IntoContents, Resource, ResourceTemplate};
-use crate::handler::tool::Tool;
 use crate::mcp::model::icon::Icon;
 use crate::rt::arrivals::Arrival;
 use crate::rt::blocking::BlockingPool;
@@ -97,113 +91,6 @@ impl Server {
         registry.implementation.name = name.into();
         registry.implementation.version = version.into();
         Self { registry, faults: Vec::new(), settings: Settings::default() }
-    }
-
-    /// Offers a tool. See [`Tool::new`] for what a handler takes and gives back, and
-    /// [`add`](Self::add) for tools that say more about themselves.
-    pub fn tool<A, R, F>(
-        self,
-        name: impl Into<String>,
-        description: impl Into<String>,
-        handler: F,
-    ) -> Self
-    where
-        A: DeserializeOwned + JsonSchema + 'static,
-        R: Serialize + JsonSchema + 'static,
-        F: AsyncFn(Cx, A) -> Result<R, ToolError> + Send + Sync + 'static,
-    {
-        self.add(Tool::new(name, description, handler))
-    }
-
-    /// Offers a tool whose work blocks: it runs beside the cores. See [`Tool::blocking`].
-    pub fn tool_blocking<A, R, F>(
-        self,
-        name: impl Into<String>,
-        description: impl Into<String>,
-        handler: F,
-    ) -> Self
-    where
-        A: DeserializeOwned + JsonSchema + Send + 'static,
-        R: Serialize + JsonSchema + 'static,
-        F: Fn(BlockingCx, A) -> Result<R, ToolError> + Send + Sync + 'static,
-    {
-        self.add(Tool::blocking(name, description, handler))
-    }
-
-    /// Offers a tool. One that cannot be offered is told of when the server is started.
-    #[expect(clippy::should_implement_trait, reason = "servers are not summed up with `+`")]
-    pub fn add(mut self, tool: Tool) -> Self {
-        self.faults.extend(self.registry.add_tool(tool).err());
-        self
-    }
-
-    /// Offers a resource at an address. See [`Resource::new`] for what a handler gives back, and
-    /// [`add_resource`](Self::add_resource) for resources that say more about themselves.
-    pub fn resource<R, F>(
-        self,
-        uri: impl Into<String>,
-        name: impl Into<String>,
-        description: impl Into<String>,
-        handler: F,
-    ) -> Self
-    where
-        R: IntoContents + 'static,
-        F: AsyncFn(Cx) -> Result<R, ToolError> + Send + Sync + 'static,
-    {
-        self.add_resource(Resource::new(uri, name, handler).description(description))
-    }
-
-    /// Offers a resource. One that cannot be offered is told of when the server is started.
-    pub fn add_resource(mut self, resource: Resource) -> Self {
-        self.faults.extend(self.registry.add_resource(resource).err());
-        self
-    }
-
-    /// Offers resources at the addresses that a template gives; those offered at an address of
-    /// their own go before them. See [`ResourceTemplate`], and
-    /// [`add_resource_template`](Self::add_resource_template) for those that say more.
-    pub fn resource_template<P, R, F>(
-        self,
-        template: impl Into<String>,
-        name: impl Into<String>,
-        description: impl Into<String>,
-        handler: F,
-    ) -> Self
-    where
-        P: DeserializeOwned + JsonSchema + 'static,
-        R: IntoContents + 'static,
-        F: AsyncFn(Cx, P) -> Result<R, ToolError> + Send + Sync + 'static,
-    {
-        let template = ResourceTemplate::new(template, name, handler);
-        self.add_resource_template(template.description(description))
-    }
-
-    /// Offers resources by a template. Where several give an address, the first is asked.
-    pub fn add_resource_template(mut self, template: ResourceTemplate) -> Self {
-        self.faults.extend(self.registry.add_template(template).err());
-        self
-    }
-
-    /// Offers a prompt. See [`Prompt::new`] for what a handler takes and gives back, and
-    /// [`add_prompt`](Self::add_prompt) for prompts that say more about themselves.
-    pub fn prompt<P, R, F>(
-        self,
-        name: impl Into<String>,
-        description: impl Into<String>,
-        handler: F,
-    ) -> Self
-    where
-        P: DeserializeOwned + JsonSchema + 'static,
-        R: IntoMessages + 'static,
-        F: AsyncFn(Cx, P) -> Result<R, ToolError> + Send + Sync + 'static,
-    {
-        self.add_prompt(Prompt::new(name, description, handler))
-    }
-
-    /// Offers a prompt. One that cannot be offered is told of when the server is started.
-    pub fn add_prompt(mut self, prompt: Prompt) -> Self {
-        self.faults.extend(self.registry.add_prompt(prompt).err());
-        self
     }
 
     /// Its name for people.
