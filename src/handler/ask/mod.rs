@@ -173,7 +173,9 @@ impl Cx {
 
     /// Does something once in a call, however often its handler runs for the sake of questions that
     /// come after: the value travels with them, and is given back in place of doing it again. A
-    /// client that calls anew, without what it was given to bring back, does it anew.
+    /// client that calls anew, without what it was given to bring back, has it done anew; and what
+    /// comes after the last question is done as often as a client brings the same answers. What
+    /// must never be done twice needs a memory on the server, with the value of this as its name.
     ///
     /// # Errors
     /// What `work` fails with; also when the value cannot be written as JSON or read back.
