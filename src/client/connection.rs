@@ -15,8 +15,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::client::endpoint::{Endpoint, Site};
-use crate::client::pipe::Pipe;
+use crate::client::pipe::{Pipe, Ready, wait};
 use crate::client::request::Outgoing;
+use crate::client::waits::Waits;
 use crate::http::h1::body::{BodyError, BodyLimits, ChunkedDecoder, Progress};
 use crate::http::h1::head::{FieldSlots, HeadLimits};
 use crate::http::h1::response::{
@@ -68,6 +69,9 @@ pub enum ConnectionError {
         /// For so long.
         timeout: Duration,
     },
+    /// Nobody wants the answer any more.
+    #[error("interrupted")]
+    Interrupted,
     /// The server went away in the midst of an exchange.
     #[error("the server closed the connection before it had answered")]
     Closed,
@@ -94,6 +98,12 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Whether somebody wanted the end, and nothing is wrong.
+    #[must_use]
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// What the caller can do about it, where there is something.
     #[must_use]
     pub fn fix(&self) -> Option<&'static str> {
@@ -108,7 +118,7 @@ impl ConnectionError {
                 Some("look into the server's log; whether a call was carried out is not known")
             }
             Self::Head { .. } => Some("check that the port speaks HTTP, not HTTPS"),
-            Self::Body { .. } => None,
+            Self::Body { .. } | Self::Interrupted => None,
         }
     }
 }
@@ -144,6 +154,7 @@ pub struct ReplyHead {
 pub struct Connection {
     pipe: Pipe,
     idle_timeout: Duration,
+    waits: Waits,
     unread: Vec<u8>,
     body: Body,
     persistence: Persistence,
@@ -165,7 +176,11 @@ impl Connection {
     ///
     /// # Errors
     /// `ConnectionError`: no address, none that answers, or no timeouts to be had.
-    pub fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Self, ConnectionError> {
+    pub fn open(
+        endpoint: &Endpoint,
+        timeouts: Timeouts,
+        waits: Waits,
+    ) -> Result<Self, ConnectionError> {
         let pipe = match endpoint.site() {
             Site::Network { host, port } => connect(host, *port, timeouts.connect)?,
             Site::Unix { socket } => {
@@ -178,6 +193,7 @@ impl Connection {
         Ok(Self {
             pipe,
             idle_timeout: timeouts.idle,
+            waits,
             unread: Vec::new(),
             body: Body::Ended,
             persistence: Persistence::KeepAlive,
@@ -316,13 +332,15 @@ impl Connection {
         if self.pipe.set_read_timeout(patience).is_err() {
             return;
         }
+        let usual = std::mem::replace(&mut self.idle_timeout, patience);
         // Bounded: a server that goes on talking loses the connection.
         for _ in 0..4 {
             if !matches!(self.receive_piece(), Ok(Some(_))) {
                 break;
             }
         }
-        if self.pipe.set_read_timeout(self.idle_timeout).is_err() {
+        self.idle_timeout = usual;
+        if self.pipe.set_read_timeout(usual).is_err() {
             self.persistence = Persistence::Close;
         }
     }
@@ -330,6 +348,16 @@ impl Connection {
     /// Receives more bytes; `false` at the end of the connection.
     fn receive(&mut self) -> Result<bool, ConnectionError> {
         let mut room = [0; RECEIVE_BYTES];
+        if let Some(interrupt) = self.waits.interrupt() {
+            let ready = wait(Some(self.pipe.as_fd()), Some(interrupt), self.idle_timeout);
+            match ready.map_err(|source| self.broken(source))? {
+                Ready::Socket => {}
+                Ready::Interrupt => return Err(ConnectionError::Interrupted),
+                Ready::Timeout => {
+                    return Err(ConnectionError::Silent { timeout: self.idle_timeout });
+                }
+            }
+        }
         loop {
             match self.pipe.read(&mut room) {
                 Ok(count) => {

@@ -101,6 +101,32 @@ pub enum Failure {
         /// What was asked.
         method: &'static str,
     },
+    /// The server wants its client to wait longer than that will.
+    #[error("the server goes on in {} s, and {} s is the longest wait", .wait.as_secs(), .limit.as_secs())]
+    LongWait {
+        /// What it wants.
+        wait: Duration,
+        /// What is waited for at most.
+        limit: Duration,
+    },
+    /// The server asked something, in the modern era, that could not be answered.
+    #[error("{method} asks {asked}, which was not answered: {reason}")]
+    NotAnswered {
+        /// What was asked of the server.
+        method: &'static str,
+        /// What the server asked for.
+        asked: String,
+        /// Why it got no answer.
+        reason: RpcError,
+    },
+    /// The server answered with questions, again and again.
+    #[error("{method} asked {limit_count} times and did not complete")]
+    TooManyRounds {
+        /// What was asked of the server.
+        method: &'static str,
+        /// The limit.
+        limit_count: usize,
+    },
     /// A result that is not what its method promises.
     #[error("the result of {method} is malformed: {detail}")]
     Malformed {
@@ -159,6 +185,13 @@ impl Failure {
             }
             Self::NotModern { .. } => "allow the legacy era",
             Self::NoSharedRevision { .. } => "use a newer client, or an older one",
+            Self::LongWait { .. } => "call again later, if calling twice does no harm",
+            Self::NotAnswered { reason: RpcError { code: -1, .. }, .. } => return None,
+            Self::NotAnswered { .. } => {
+                "the server may only ask for what the client offers: offer more, or have the \
+                 server ask for less"
+            }
+            Self::TooManyRounds { .. } => "give other answers",
             Self::SessionEnded | Self::NoResponse { .. } => {
                 "call again, if calling twice does no harm"
             }

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::client::answer::AnswerDecoder;
 use crate::client::connection::{Connection, ConnectionError, ReplyHead, Timeouts};
@@ -18,8 +18,10 @@ use crate::client::error::Failure;
 use crate::client::message::{Message, RpcError, parse_messages};
 use crate::client::options::ClientOptions;
 use crate::client::request::{LegacyStyle, Outgoing};
+use crate::client::waits::Pause;
 
 const ACCEPT: &str = "application/json, text/event-stream";
+const METHOD_NOT_FOUND: i64 = -32_601;
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 const EXCERPT_LETTERS_MAX: usize = 120;
 /// How long the end of a body may lag behind the response in it.
@@ -29,13 +31,37 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait before resuming where the server does not say.
 const RESUME_WAIT_DEFAULT: Duration = Duration::from_secs(1);
 
+/// What a response says.
+pub(super) type Outcome = Result<Box<RawValue>, RpcError>;
+
+/// Who takes what comes before the response.
+pub(super) trait Audience {
+    /// A notification came. An error ends the reading.
+    fn told(&mut self, method: String, params: Option<Box<RawValue>>) -> Result<(), Failure>;
+
+    /// The server asks something (legacy era).
+    fn asked(&mut self, method: &str, _params: Option<&RawValue>) -> Result<Value, RpcError> {
+        let message = format!("this client did not offer {method}");
+        Err(RpcError { code: METHOD_NOT_FOUND, message, data: None })
+    }
+}
+
+/// An audience for requests that nobody is told of.
+pub(super) struct Nobody;
+
+impl Audience for Nobody {
+    fn told(&mut self, _: String, _: Option<Box<RawValue>>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 /// What came back for a posted message.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     /// The head.
     pub(super) head: ReplyHead,
     /// The response in the body, if there was one.
-    pub(super) outcome: Option<Result<Box<RawValue>, RpcError>>,
+    pub(super) outcome: Option<Outcome>,
     /// How a body that is no JSON-RPC begins.
     pub(super) excerpt: String,
 }
@@ -90,15 +116,12 @@ impl Exchanger {
     pub(super) fn post(
         &mut self,
         posting: Posting<'_>,
-        notify: &mut dyn FnMut(String, Option<&RawValue>),
+        audience: &mut dyn Audience,
     ) -> Result<Reply, Failure> {
         let (mut connection, head) = self.begin("POST", posting.outgoing, posting.repeatable)?;
-        if (300..400).contains(&head.status) {
-            let location = head.location.unwrap_or_default();
-            return Err(Failure::Redirected { status: head.status, location });
-        }
+        refuse_redirection(&head)?;
         let reply = match (head.status, posting.awaited) {
-            (200, Some(id)) => self.read_answer(&mut connection, head, id, posting, notify)?,
+            (200, Some(id)) => self.read_answer(&mut connection, head, id, posting, audience)?,
             _ => read_refusal(&mut connection, head),
         };
         connection.finish(FINISH_PATIENCE);
@@ -109,7 +132,11 @@ impl Exchanger {
     /// Ends a session. Whatever the server makes of it, it has been told.
     pub(super) fn delete(&mut self, outgoing: &Outgoing) {
         self.connection = None;
-        self.options.idle_timeout = self.options.idle_timeout.min(FAREWELL_TIMEOUT);
+        let options = &mut self.options;
+        options.idle_timeout = options.idle_timeout.min(FAREWELL_TIMEOUT);
+        options.connect_timeout = options.connect_timeout.min(FAREWELL_TIMEOUT);
+        // Who interrupted it wants this as well.
+        options.waits = std::mem::take(&mut options.waits).uninterrupted();
         // What goes wrong here concerns nobody any more.
         let _ = self.begin("DELETE", outgoing, false);
     }
@@ -117,7 +144,7 @@ impl Exchanger {
     fn open(&self) -> Result<Connection, ConnectionError> {
         let options = &self.options;
         let timeouts = Timeouts { connect: options.connect_timeout, idle: options.idle_timeout };
-        Connection::open(&self.endpoint, timeouts)
+        Connection::open(&self.endpoint, timeouts, options.waits.clone())
     }
 
     /// Sends on the connection kept from before, if it still stands, else on a new one.
@@ -136,10 +163,7 @@ impl Exchanger {
                 Err(error) => return Err(error),
             }
         }
-        let mut connection = self.open()?;
-        connection.send(method, &self.endpoint, &self.common, outgoing)?;
-        let head = connection.receive_head()?;
-        Ok((connection, head))
+        self.fetch(method, outgoing)
     }
 
     fn read_answer(
@@ -148,53 +172,95 @@ impl Exchanger {
         head: ReplyHead,
         id: u64,
         posting: Posting<'_>,
-        notify: &mut dyn FnMut(String, Option<&RawValue>),
+        audience: &mut dyn Audience,
     ) -> Result<Reply, Failure> {
-        let bytes_max = self.options.limits.message_bytes_max;
-        let Ok(mut decoder) = AnswerDecoder::new(&head.content_type, bytes_max) else {
+        let limits = self.options.limits;
+        let Ok(mut decoder) = AnswerDecoder::new(&head.content_type, limits.message_bytes_max)
+        else {
             return Ok(read_refusal(connection, head));
         };
-        let mut resumes_left = self.options.limits.resumes_max;
+        let (mut resumes_left, mut resumed_after) = (limits.resumes_max, None::<String>);
         loop {
-            let read = self.read_messages(connection, &mut decoder, id, posting, notify);
-            match read {
+            let read =
+                self.read_messages(connection, &mut decoder, Some(id), posting.legacy, audience);
+            let unanswered = match read {
                 Ok(Some(outcome)) => {
                     return Ok(Reply { head, outcome: Some(outcome), excerpt: String::new() });
                 }
-                Ok(None) => {}
-                Err(Failure::Connection(_)) if decoder.last_event_id().is_some() => {}
+                Ok(None) => Ok(Reply { head: head.clone(), ..Reply::default() }),
+                Err(Failure::Connection(error)) if !error.is_interruption() => Err(error.into()),
                 Err(failure) => return Err(failure),
+            };
+            let last_event_id = decoder.last_event_id().map(str::to_owned);
+            let (Some(style), Some(after)) = (posting.legacy, &last_event_id) else {
+                return unanswered;
+            };
+            if last_event_id != resumed_after {
+                resumes_left = limits.resumes_max;
             }
-            let (Some(style), Some(last_event_id)) = (posting.legacy, decoder.last_event_id())
-            else {
-                return Ok(Reply { head, ..Reply::default() });
-            };
-            let Some(left) = resumes_left.checked_sub(1) else {
-                return Ok(Reply { head, ..Reply::default() });
-            };
+            let Some(left) = resumes_left.checked_sub(1) else { return unanswered };
             resumes_left = left;
             let wait = decoder.retry().unwrap_or(RESUME_WAIT_DEFAULT);
-            pause(wait.min(self.options.limits.resume_wait_max));
-            let resumption = style.bare(Some(last_event_id));
-            *connection = self.open()?;
-            connection.send("GET", &self.endpoint, &self.common, &resumption)?;
-            let resumed = connection.receive_head()?;
-            if resumed.status != 200 {
-                return Ok(Reply { head, ..Reply::default() });
-            }
+            let Some(resumed) = self.resume(&style.bare(Some(after)), wait)? else {
+                return unanswered;
+            };
+            *connection = resumed;
+            resumed_after = last_event_id;
             decoder = decoder.resumed();
         }
     }
 
+    /// Waits as long as the server wants, and asks for the rest of an event stream; `None` if the
+    /// server will not go on with it.
+    fn resume(&self, resumption: &Outgoing, wait: Duration) -> Result<Option<Connection>, Failure> {
+        let limits = self.options.limits;
+        if wait > limits.resume_wait_max {
+            return Err(Failure::LongWait { wait, limit: limits.resume_wait_max });
+        }
+        for _ in 0..limits.reconnects_max {
+            self.pause(wait)?;
+            match self.fetch("GET", resumption) {
+                Ok((connection, head)) if head.status == 200 => return Ok(Some(connection)),
+                // Both pass.
+                Ok((_, head)) if matches!(head.status, 429 | 500..) => {}
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_interruption() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(super) fn fetch(
+        &self,
+        method: &str,
+        outgoing: &Outgoing,
+    ) -> Result<(Connection, ReplyHead), ConnectionError> {
+        let mut connection = self.open()?;
+        connection.send(method, &self.endpoint, &self.common, outgoing)?;
+        let head = connection.receive_head()?;
+        Ok((connection, head))
+    }
+
+    /// Lets so much time pass.
+    pub(super) fn pause(&self, wait: Duration) -> Result<(), ConnectionError> {
+        match self.options.waits.pause(wait) {
+            Ok(Pause::Elapsed) => Ok(()),
+            Ok(Pause::Interrupted) => Err(ConnectionError::Interrupted),
+            Err(source) => Err(ConnectionError::Broken { source }),
+        }
+    }
+
     /// Reads to the response, or to the end of the body (`None`).
-    fn read_messages(
+    pub(super) fn read_messages(
         &self,
         connection: &mut Connection,
         decoder: &mut AnswerDecoder,
-        id: u64,
-        posting: Posting<'_>,
-        notify: &mut dyn FnMut(String, Option<&RawValue>),
-    ) -> Result<Option<Result<Box<RawValue>, RpcError>>, Failure> {
+        awaited: Option<u64>,
+        legacy: Option<LegacyStyle<'_>>,
+        audience: &mut dyn Audience,
+    ) -> Result<Option<Outcome>, Failure> {
         let mut messages = Vec::new();
         loop {
             let piece = connection.receive_piece()?;
@@ -204,15 +270,20 @@ impl Exchanger {
             }
             for message in messages.drain(..) {
                 match message {
-                    Message::Response { id: answered, outcome } if is_ours(&answered, id) => {
+                    Message::Response { id, outcome } if is_awaited(&id, awaited) => {
                         return Ok(Some(outcome));
                     }
                     // Of another request: none of ours is under way.
                     Message::Response { .. } => {}
-                    Message::Request { id, method } => {
-                        self.answer_request(posting.legacy, &id, &method)?;
+                    Message::Request { id, method, params } => {
+                        // The modern era has no requests of servers: there they are dropped.
+                        if let Some(style) = legacy {
+                            self.answer_request(style, &id, &method, params, audience)?;
+                        }
                     }
-                    Message::Notification { method, params } => notify(method, params.as_deref()),
+                    Message::Notification { method, params } => {
+                        audience.told(method, params)?;
+                    }
                 }
             }
             if piece.is_none() {
@@ -221,28 +292,40 @@ impl Exchanger {
         }
     }
 
-    /// The modern era has no requests of servers: there they are dropped.
     fn answer_request(
         &self,
-        legacy: Option<LegacyStyle<'_>>,
+        style: LegacyStyle<'_>,
         id: &Value,
         method: &str,
+        params: Option<Box<RawValue>>,
+        audience: &mut dyn Audience,
     ) -> Result<(), Failure> {
-        let Some(style) = legacy else { return Ok(()) };
-        let mut connection = self.open()?;
-        connection.send("POST", &self.endpoint, &self.common, &style.answer(id, method))?;
-        connection.receive_head()?;
+        let outcome = match method {
+            "ping" => Ok(json!({})),
+            _ => audience.asked(method, params.as_deref()),
+        };
+        // Whatever the server makes of it, it has been told.
+        self.fetch("POST", &style.answer(id, &outcome))?;
         Ok(())
     }
 }
 
+/// Credentials must not follow blindly.
+pub(super) fn refuse_redirection(head: &ReplyHead) -> Result<(), Failure> {
+    if (300..400).contains(&head.status) {
+        let location = head.location.clone().unwrap_or_default();
+        return Err(Failure::Redirected { status: head.status, location });
+    }
+    Ok(())
+}
+
 /// An error whose id the server could not tell answers the only request under way.
-fn is_ours(answered: &Value, id: u64) -> bool {
-    answered.is_null() || answered.as_u64() == Some(id)
+fn is_awaited(answered: &Value, awaited: Option<u64>) -> bool {
+    awaited.is_some_and(|id| answered.is_null() || answered.as_u64() == Some(id))
 }
 
 /// A body that need not be MCP: a JSON-RPC error, or how something else begins.
-fn read_refusal(connection: &mut Connection, head: ReplyHead) -> Reply {
+pub(super) fn read_refusal(connection: &mut Connection, head: ReplyHead) -> Reply {
     let mut body = Vec::new();
     while body.len() <= REFUSAL_BYTES_MAX {
         match connection.receive_piece() {
@@ -269,9 +352,4 @@ fn excerpt(body: &[u8]) -> String {
         begin.push_str(" ...");
     }
     begin
-}
-
-#[expect(clippy::disallowed_methods, reason = "a blocking client has one thread, and it waits")]
-fn pause(wait: Duration) {
-    std::thread::sleep(wait);
 }

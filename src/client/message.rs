@@ -26,6 +26,8 @@ pub enum Message {
         id: Value,
         /// What it asks for.
         method: String,
+        /// Its params, as written.
+        params: Option<Box<RawValue>>,
     },
     /// A notification: never answered.
     Notification {
@@ -102,13 +104,11 @@ struct Envelope<'m> {
 
 impl Envelope<'_> {
     fn into_message(self) -> Result<Message, MessageError> {
-        let id = self.id;
+        let (id, params) = (self.id, self.params.map(RawValue::to_owned));
         match (self.method, self.error, self.result) {
             (Some(method), _, _) => Ok(match id {
-                Some(id) => Message::Request { id, method },
-                None => {
-                    Message::Notification { method, params: self.params.map(RawValue::to_owned) }
-                }
+                Some(id) => Message::Request { id, method, params },
+                None => Message::Notification { method, params },
             }),
             (None, Some(error), _) => {
                 Ok(Message::Response { id: id.unwrap_or_default(), outcome: Err(error) })
@@ -142,7 +142,7 @@ mod tests {
                 .map(|message| match message {
                     Message::Response { id, outcome: Ok(result) } => format!("{id}={result}"),
                     Message::Response { id, outcome: Err(error) } => format!("{id}!{}", error.code),
-                    Message::Request { id, method } => format!("{id}?{method}"),
+                    Message::Request { id, method, .. } => format!("{id}?{method}"),
                     Message::Notification { method, .. } => method.clone(),
                 })
                 .collect::<Vec<_>>()

@@ -8,7 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::client::era::EraChoice;
+use crate::client::question::Abilities;
 use crate::client::request::ClientIdentity;
+use crate::client::waits::Waits;
 use crate::http::field::is_token;
 
 /// Fields that the client sets itself, or that would change how a message is framed.
@@ -40,6 +42,10 @@ pub struct ClientOptions {
     pub fields: Vec<(String, String)>,
     /// The lowest level of log messages wanted of a server that logs. Default: none.
     pub log_level: Option<&'static str>,
+    /// What the server may ask. Default: nothing.
+    pub abilities: Abilities,
+    /// How it waits. Default: as long as it takes.
+    pub waits: Waits,
     /// How long a connection may take to be there, for each address tried. Default: 5 s.
     pub connect_timeout: Duration,
     /// How long a server may stay silent, or not take bytes, in the midst of an exchange. Default:
@@ -56,12 +62,21 @@ pub struct ClientLimits {
     pub message_bytes_max: usize,
     /// Pages of one list. Default: 100.
     pub pages_max: usize,
-    /// Tools of one list. Default: 10,000.
-    pub tools_max: usize,
-    /// How often a broken-off event stream is resumed within one request. Default: 64.
+    /// Items of one list. Default: 10,000.
+    pub items_max: usize,
+    /// How often in a row an event stream is resumed without anything new. Default: 1000.
     pub resumes_max: usize,
-    /// The longest wait before resuming, whatever the server asks for. Default: 30 s.
+    /// The longest wait that a server may ask for before its stream is resumed; where it asks for
+    /// more, the request is given up. Default: 5 min.
     pub resume_wait_max: Duration,
+    /// How often in a row a stream of notifications may fail before it is given up. Default: 10.
+    pub reconnects_max: usize,
+    /// The longest pause between such tries. Default: 30 s.
+    pub reconnect_wait_max: Duration,
+    /// How often one request may be answered with questions. Default: 10.
+    pub rounds_max: usize,
+    /// Questions within one request. Default: 100.
+    pub questions_max: usize,
 }
 
 impl Default for ClientLimits {
@@ -69,9 +84,13 @@ impl Default for ClientLimits {
         Self {
             message_bytes_max: 16 << 20,
             pages_max: 100,
-            tools_max: 10_000,
-            resumes_max: 64,
-            resume_wait_max: Duration::from_secs(30),
+            items_max: 10_000,
+            resumes_max: 1000,
+            resume_wait_max: Duration::from_mins(5),
+            reconnects_max: 10,
+            reconnect_wait_max: Duration::from_secs(30),
+            rounds_max: 10,
+            questions_max: 100,
         }
     }
 }
@@ -85,6 +104,8 @@ impl ClientOptions {
             era: EraChoice::default(),
             fields: Vec::new(),
             log_level: None,
+            abilities: Abilities::default(),
+            waits: Waits::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_mins(5),
             limits: ClientLimits::default(),
@@ -100,6 +121,8 @@ impl fmt::Debug for ClientOptions {
             .field("era", &self.era)
             .field("fields", &names)
             .field("log_level", &self.log_level)
+            .field("abilities", &self.abilities)
+            .field("waits", &self.waits)
             .field("connect_timeout", &self.connect_timeout)
             .field("idle_timeout", &self.idle_timeout)
             .field("limits", &self.limits)

@@ -1,5 +1,6 @@
 //! The byte pipe below a connection: a TCP or a Unix socket, blocking, with timeouts.
 //!
+//! Also the one place where the client waits for descriptors.
 //! Not here: what the bytes mean (`connection`).
 
 use std::io::{self, Read, Write};
@@ -8,8 +9,44 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
+
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// The socket has something to read, its end included.
+    Socket,
+    /// The interruption.
+    Interrupt,
+    /// Neither, in all that time.
+    Timeout,
+}
+
+/// Waits until one of them has something to read. A signal begins the time anew.
+pub(super) fn wait(
+    socket: Option<BorrowedFd<'_>>,
+    interrupt: Option<BorrowedFd<'_>>,
+    timeout: Duration,
+) -> io::Result<Ready> {
+    // A time beyond the system's own measure is for ever.
+    let timeout = Timespec::try_from(timeout).ok();
+    let mut waited = Vec::with_capacity(2);
+    waited.extend(interrupt.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    waited.extend(socket.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    loop {
+        match poll(&mut waited, timeout.as_ref()) {
+            Ok(0) => return Ok(Ready::Timeout),
+            Ok(_) => break,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let interrupted =
+        interrupt.is_some() && waited.first().is_some_and(|first| !first.revents().is_empty());
+    Ok(if interrupted { Ready::Interrupt } else { Ready::Socket })
+}
 
 /// A connected socket.
 #[derive(Debug)]
@@ -47,7 +84,8 @@ impl Pipe {
         matches!(peeked, Err(Errno::AGAIN))
     }
 
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    /// Its descriptor, to wait for.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),

@@ -9,6 +9,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::client::message::RpcError;
+use crate::client::question::Abilities;
 use crate::mcp::method::Method;
 use crate::mcp::mirror::encode_value;
 
@@ -62,6 +64,8 @@ pub struct ModernStyle<'a> {
     pub client: &'a ClientIdentity,
     /// The lowest level of log messages wanted, if any.
     pub log_level: Option<&'a str>,
+    /// What the server may ask meanwhile.
+    pub abilities: Abilities,
 }
 
 /// How legacy messages are written.
@@ -85,7 +89,7 @@ impl ModernStyle<'_> {
         fields.append(&mut ask.mirrored);
         let mut meta = Map::new();
         meta.insert(META_REVISION.to_owned(), self.revision.into());
-        meta.insert(META_CAPABILITIES.to_owned(), json!({}));
+        meta.insert(META_CAPABILITIES.to_owned(), self.abilities.to_json());
         meta.insert(META_CLIENT.to_owned(), json!(self.client));
         if let Some(level) = self.log_level {
             meta.insert(META_LOG_LEVEL.to_owned(), level.into());
@@ -103,9 +107,15 @@ impl LegacyStyle<'_> {
 
     /// The handshake's request: the only one before there is a session.
     #[must_use]
-    pub fn initialize(id: u64, revision: &str, client: &ClientIdentity) -> Outgoing {
+    pub fn initialize(
+        id: u64,
+        revision: &str,
+        client: &ClientIdentity,
+        abilities: Abilities,
+    ) -> Outgoing {
         let body = json!({"jsonrpc": "2.0", "id": id, "method": "initialize", "params": {
-            "protocolVersion": revision, "capabilities": {}, "clientInfo": client}});
+            "protocolVersion": revision, "capabilities": abilities.to_json(),
+            "clientInfo": client}});
         Outgoing { fields: Vec::new(), body: body.to_string().into_bytes() }
     }
 
@@ -116,14 +126,13 @@ impl LegacyStyle<'_> {
         Outgoing { fields: self.fields(), body: body.to_string().into_bytes() }
     }
 
-    /// The answer to a request of the server: `ping` is answered, anything else is not known here.
+    /// The answer to a request of the server.
     #[must_use]
-    pub fn answer(&self, id: &Value, method: &str) -> Outgoing {
-        let body = if method == "ping" {
-            json!({"jsonrpc": "2.0", "id": id, "result": {}})
-        } else {
-            json!({"jsonrpc": "2.0", "id": id, "error": {
-                "code": -32601, "message": "this client answers no requests but ping"}})
+    pub fn answer(&self, id: &Value, outcome: &Result<Value, RpcError>) -> Outgoing {
+        let body = match outcome {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(error) => json!({"jsonrpc": "2.0", "id": id, "error": {
+                "code": error.code, "message": error.message}}),
         };
         Outgoing { fields: self.fields(), body: body.to_string().into_bytes() }
     }
@@ -175,6 +184,11 @@ mod tests {
         ClientIdentity { name: "demo".to_owned(), version: "0.1".to_owned() }
     }
 
+    fn style(client: &ClientIdentity) -> ModernStyle<'_> {
+        let abilities = Abilities::default();
+        ModernStyle { revision: "2026-07-28", client, log_level: None, abilities }
+    }
+
     fn shown(outgoing: &Outgoing) -> (Vec<String>, Value) {
         let fields = outgoing.fields.iter().map(|(name, value)| format!("{name}: {value}"));
         (fields.collect(), serde_json::from_slice(&outgoing.body).unwrap_or_default())
@@ -187,8 +201,7 @@ mod tests {
     #[test]
     fn a_modern_call_describes_itself_twice() {
         let client = identity();
-        let style =
-            ModernStyle { revision: "2026-07-28", client: &client, log_level: Some("info") };
+        let style = ModernStyle { log_level: Some("info"), ..style(&client) };
         let ask = Ask {
             id: 7,
             method: "tools/call",
@@ -219,7 +232,7 @@ mod tests {
     #[test]
     fn every_modern_method_carries_an_envelope_and_its_name() {
         let client = identity();
-        let style = ModernStyle { revision: "2026-07-28", client: &client, log_level: None };
+        let style = style(&client);
         let table = [
             ("server/discover", json!({}), None),
             ("tools/list", json!({"cursor": "c"}), None),
@@ -255,7 +268,10 @@ mod tests {
                 style.notification("notifications/initialized"),
                 json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
             ),
-            (style.answer(&json!("p"), "ping"), json!({"jsonrpc": "2.0", "id": "p", "result": {}})),
+            (
+                style.answer(&json!("p"), &Ok(json!({}))),
+                json!({"jsonrpc": "2.0", "id": "p", "result": {}}),
+            ),
             (style.bare(None), Value::Null),
         ];
         for (outgoing, expected) in table {
@@ -263,7 +279,8 @@ mod tests {
             assert_eq!(fields, both);
             assert_eq!(body, expected);
         }
-        let (_, refused) = shown(&style.answer(&json!(1), "roots/list"));
+        let error = RpcError { code: -32601, message: "no".to_owned(), data: None };
+        let (_, refused) = shown(&style.answer(&json!(1), &Err(error)));
         assert_eq!(refused["error"]["code"], -32601);
         let (fields, _) = shown(&style.bare(Some("e:1")));
         assert_eq!(fields.last().map(String::as_str), Some("Last-Event-ID: e:1"));
@@ -271,12 +288,17 @@ mod tests {
 
     #[test]
     fn the_handshake_carries_no_session() {
-        let (fields, body) = shown(&LegacyStyle::initialize(0, "2025-11-25", &identity()));
+        let (fields, body) = shown(&LegacyStyle::initialize(
+            0,
+            "2025-11-25",
+            &identity(),
+            Abilities { roots: true, ..Abilities::default() },
+        ));
         assert!(fields.is_empty());
         assert_eq!(
             body,
             json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-                "protocolVersion": "2025-11-25", "capabilities": {},
+                "protocolVersion": "2025-11-25", "capabilities": {"roots": {}},
                 "clientInfo": {"name": "demo", "version": "0.1"}}})
         );
     }

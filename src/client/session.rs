@@ -12,13 +12,14 @@ use serde_json::{Map, Value, json};
 use crate::client::endpoint::Endpoint;
 use crate::client::era::{Era, HEADER_MISMATCH};
 use crate::client::error::{ClientError, Failure};
-use crate::client::exchange::{Exchanger, Posting, Reply};
+use crate::client::exchange::{Exchanger, Reply};
 use crate::client::mirror::mirrored_fields;
 use crate::client::options::ClientOptions;
-use crate::client::request::{Ask, LegacyStyle, ModernStyle, Outgoing};
-use crate::client::tools::{CallResult, Event, ToolList};
-
-const METHOD_NOT_FOUND: i64 = -32_601;
+use crate::client::prompts::PromptResult;
+use crate::client::question::Attendant;
+use crate::client::request::{Ask, LegacyStyle};
+use crate::client::resources::ReadResult;
+use crate::client::tools::{CallResult, ToolList};
 
 /// What a server said of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,12 @@ impl ServerInfo {
     pub fn version(&self) -> Option<&str> {
         self.implementation.get("version")?.as_str()
     }
+
+    /// Whether it declares this capability, such as `resources`.
+    #[must_use]
+    pub fn offers(&self, capability: &str) -> bool {
+        self.capabilities.get(capability).is_some_and(Value::is_object)
+    }
 }
 
 /// A client, connected to a server.
@@ -55,12 +62,9 @@ pub struct Client {
     pub(super) exchanger: Exchanger,
     pub(super) server: ServerInfo,
     pub(super) session: Option<String>,
-    tools: Option<ToolList>,
+    pub(super) tools: Option<ToolList>,
     next_id: u64,
 }
-
-/// What a client tells of a running request.
-type Listener<'l> = &'l mut dyn FnMut(Event);
 
 impl Client {
     /// Connects to a server and settles the era.
@@ -103,19 +107,8 @@ impl Client {
         self.exchanger.endpoint()
     }
 
-    /// The tools of the server, all pages; asked for once.
-    ///
-    /// # Errors
-    /// `ClientError`: the way there, the server's error, or a list past the limits.
-    pub fn list_tools(&mut self) -> Result<&ToolList, ClientError> {
-        if self.tools.is_none() {
-            let list = self.fetch_tools().map_err(|failure| self.error(failure))?;
-            self.tools = Some(list);
-        }
-        Ok(self.tools.get_or_insert_default())
-    }
-
-    /// Calls a tool. `on_event` gets its progress and log messages as they come.
+    /// Calls a tool. `attendant` gets its progress and log messages as they come, and answers what
+    /// the server asks meanwhile; a closure hears, and answers nothing.
     ///
     /// # Errors
     /// `ClientError`: the way there or the server's error. A tool that says that it failed is a
@@ -124,23 +117,54 @@ impl Client {
         &mut self,
         name: &str,
         arguments: &Map<String, Value>,
-        mut on_event: impl FnMut(Event),
+        mut attendant: impl Attendant,
     ) -> Result<CallResult, ClientError> {
         if self.server.era == Era::Modern {
             // The fields to mirror stand in the list.
             self.list_tools()?;
         }
-        let outcome = match self.call(name, arguments, &mut on_event) {
+        let outcome = match self.call(name, arguments, &mut attendant) {
             // The list was stale: the arguments to mirror have changed.
             Err(Failure::Rpc(error))
                 if error.code == HEADER_MISMATCH && self.server.era == Era::Modern =>
             {
                 self.tools = None;
                 self.list_tools()?;
-                self.call(name, arguments, &mut on_event)
+                self.call(name, arguments, &mut attendant)
             }
             outcome => outcome,
         };
+        outcome.map_err(|failure| self.error(failure))
+    }
+
+    /// Reads a resource.
+    ///
+    /// # Errors
+    /// `ClientError`: the way there, the server's error, or contents that are none.
+    pub fn read_resource(
+        &mut self,
+        uri: &str,
+        mut attendant: impl Attendant,
+    ) -> Result<ReadResult, ClientError> {
+        const METHOD: &str = "resources/read";
+        let params = object(json!({"uri": uri}));
+        let outcome = self.get(METHOD, params, &mut attendant, ReadResult::parse);
+        outcome.map_err(|failure| self.error(failure))
+    }
+
+    /// Gets a prompt.
+    ///
+    /// # Errors
+    /// `ClientError`: the way there, the server's error, or messages that are none.
+    pub fn get_prompt(
+        &mut self,
+        name: &str,
+        arguments: &Map<String, Value>,
+        mut attendant: impl Attendant,
+    ) -> Result<PromptResult, ClientError> {
+        const METHOD: &str = "prompts/get";
+        let params = object(json!({"name": name, "arguments": arguments}));
+        let outcome = self.get(METHOD, params, &mut attendant, PromptResult::parse);
         outcome.map_err(|failure| self.error(failure))
     }
 
@@ -153,45 +177,15 @@ impl Client {
         }
     }
 
-    fn error(&self, failure: Failure) -> ClientError {
+    pub(super) fn error(&self, failure: Failure) -> ClientError {
         ClientError { url: self.exchanger.endpoint().to_string(), failure: Box::new(failure) }
-    }
-
-    fn fetch_tools(&mut self) -> Result<ToolList, Failure> {
-        const METHOD: &str = "tools/list";
-        let limits = self.exchanger.options().limits;
-        let (mut list, mut cursor) = (ToolList::default(), None::<String>);
-        for _ in 0..limits.pages_max {
-            let params = cursor.map(|cursor| object(json!({"cursor": cursor})));
-            let ask = Ask { method: METHOD, params: params.unwrap_or_default(), ..Ask::default() };
-            let result = match self.request(ask, &mut |_| {}) {
-                Err(Failure::Rpc(error))
-                    if error.code == METHOD_NOT_FOUND
-                        && self.server.capabilities.get("tools").is_none() =>
-                {
-                    return Ok(list);
-                }
-                outcome => outcome?,
-            };
-            cursor = list.add_page(&result, self.server.era).map_err(|error| {
-                Failure::Malformed { method: METHOD, detail: error.to_string() }
-            })?;
-            if list.tools.len() + list.left_out.len() > limits.tools_max {
-                let (what, limit_count) = ("tools", limits.tools_max);
-                return Err(Failure::TooMany { method: METHOD, what, limit_count });
-            }
-            if cursor.is_none() {
-                return Ok(list);
-            }
-        }
-        Err(Failure::TooMany { method: METHOD, what: "pages", limit_count: limits.pages_max })
     }
 
     fn call(
         &mut self,
         name: &str,
         arguments: &Map<String, Value>,
-        listener: Listener<'_>,
+        attendant: &mut dyn Attendant,
     ) -> Result<CallResult, Failure> {
         const METHOD: &str = "tools/call";
         let tool = self.tools.as_ref().and_then(|tools| tools.find(name));
@@ -203,59 +197,22 @@ impl Client {
             wants_progress: true,
             mirrored: mirrored.unwrap_or_default(),
         };
-        let result = self.request(ask, listener)?;
+        let result = self.ask(ask, attendant)?;
         CallResult::parse(result)
             .map_err(|error| Failure::Malformed { method: METHOD, detail: error.to_string() })
     }
 
-    /// Sends a request; opens a legacy session that the server has ended anew, once.
-    fn request(&mut self, ask: Ask, listener: Listener<'_>) -> Result<Box<RawValue>, Failure> {
-        match self.post_ask(ask.clone(), listener) {
-            Err(Failure::SessionEnded) => {
-                self.session = None;
-                self.handshake(None)?;
-                self.post_ask(ask, listener)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Sends a request in the style of the era, under an id of its own.
-    pub(super) fn post_ask(
+    /// Asks for something that a parser makes a result of.
+    fn get<T>(
         &mut self,
-        mut ask: Ask,
-        listener: Listener<'_>,
-    ) -> Result<Box<RawValue>, Failure> {
-        let (id, method) = (self.take_id(), ask.method);
-        ask.id = id;
-        let server = &self.server;
-        let style =
-            LegacyStyle { revision: Some(&server.revision), session: self.session.as_deref() };
-        let (outgoing, legacy): (Outgoing, _) = match server.era {
-            Era::Legacy => (style.request(ask), Some(style)),
-            Era::Modern => {
-                let options = self.exchanger.options();
-                let logs = server.capabilities.get("logging").is_some();
-                let modern = ModernStyle {
-                    revision: &server.revision,
-                    client: &options.identity,
-                    log_level: options.log_level.filter(|_| logs),
-                };
-                (modern.request(ask), None)
-            }
-        };
-        let repeatable = method != "tools/call";
-        let posting = Posting { outgoing: &outgoing, awaited: Some(id), legacy, repeatable };
-        let reply = self.exchanger.post(posting, &mut |method, params| {
-            if let Some(event) = Event::of(method, params, id) {
-                listener(event);
-            }
-        })?;
-        match reply.outcome {
-            Some(Ok(result)) => Ok(result),
-            _ if reply.head.status == 404 && self.session.is_some() => Err(Failure::SessionEnded),
-            _ => Err(refusal(reply, method)),
-        }
+        method: &'static str,
+        params: Map<String, Value>,
+        attendant: &mut dyn Attendant,
+        parse: impl Fn(Box<RawValue>) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let ask = Ask { method, params, wants_progress: true, ..Ask::default() };
+        let result = self.ask(ask, attendant)?;
+        parse(result).map_err(|detail| Failure::Malformed { method, detail })
     }
 
     pub(super) fn take_id(&mut self) -> u64 {

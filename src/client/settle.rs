@@ -13,9 +13,10 @@ use crate::client::era::{
     Era, EraChoice, LEGACY_REVISIONS, MODERN_REVISIONS, Probe, ProbeAnswer, Verdict,
 };
 use crate::client::error::Failure;
-use crate::client::exchange::{Posting, Reply};
+use crate::client::exchange::{Nobody, Posting, Reply};
 use crate::client::request::{Ask, LegacyStyle, ModernStyle};
 use crate::client::session::{Client, ServerInfo, object, refusal};
+use crate::client::tools::Event;
 
 const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -47,12 +48,17 @@ impl Client {
     fn discover(&mut self, revision: &str) -> Result<Reply, Failure> {
         let id = self.take_id();
         let client = self.exchanger.options().identity.clone();
-        let style = ModernStyle { revision, client: &client, log_level: None };
+        let style = ModernStyle {
+            revision,
+            client: &client,
+            log_level: None,
+            abilities: self.exchanger.options().abilities,
+        };
         let ask = Ask { id, method: "server/discover", ..Ask::default() };
         let outgoing = style.request(ask);
         let posting =
             Posting { outgoing: &outgoing, awaited: Some(id), legacy: None, repeatable: true };
-        self.exchanger.post(posting, &mut |_, _| {})
+        self.exchanger.post(posting, &mut Nobody)
     }
 
     fn adopt_modern(&mut self, revision: &str, reply: &Reply) -> Result<(), Failure> {
@@ -75,10 +81,11 @@ impl Client {
         const METHOD: &str = "initialize";
         let id = self.take_id();
         let offered = LEGACY_REVISIONS.first().copied().unwrap_or_default();
-        let outgoing = LegacyStyle::initialize(id, offered, &self.exchanger.options().identity);
+        let options = self.exchanger.options();
+        let outgoing = LegacyStyle::initialize(id, offered, &options.identity, options.abilities);
         let legacy = Some(LegacyStyle::default());
         let posting = Posting { outgoing: &outgoing, awaited: Some(id), legacy, repeatable: true };
-        let reply = self.exchanger.post(posting, &mut |_, _| {})?;
+        let reply = self.exchanger.post(posting, &mut Nobody)?;
         let Some(Ok(result)) = &reply.outcome else {
             return Err(match (probe, reply.head.status) {
                 (Some(probe), 200..=299 | 400 | 402 | 404..=428) => {
@@ -110,7 +117,7 @@ impl Client {
         let outgoing = style.notification(METHOD);
         let posting =
             Posting { outgoing: &outgoing, awaited: None, legacy: Some(style), repeatable: true };
-        let reply = self.exchanger.post(posting, &mut |_, _| {})?;
+        let reply = self.exchanger.post(posting, &mut Nobody)?;
         if !(200..300).contains(&reply.head.status) {
             return Err(refusal(reply, METHOD));
         }
@@ -119,7 +126,7 @@ impl Client {
             let params = object(json!({"level": level}));
             let ask = Ask { method: "logging/setLevel", params, ..Ask::default() };
             // A server that does not set it logs at a level of its own.
-            match self.post_ask(ask, &mut |_| {}) {
+            match self.post_ask(ask, &mut |_: Event| {}) {
                 Ok(_) | Err(Failure::Rpc(_)) => {}
                 Err(failure) => return Err(failure),
             }

@@ -26,7 +26,7 @@ fn arguments(value: Value) -> Map<String, Value> {
 }
 
 fn add(client: &mut Client) -> Result<CallResult, ClientError> {
-    client.call_tool("add", &arguments(json!({"a": 2, "region": "Käse"})), |_| {})
+    client.call_tool("add", &arguments(json!({"a": 2, "region": "Käse"})), |_: Event| {})
 }
 
 fn five(received: &Received) -> Answer {
@@ -75,7 +75,7 @@ fn events_of_a_call_arrive_before_its_result() {
     });
     let mut client = Client::connect(&server.url, options()).expect("modern");
     let mut told = Vec::new();
-    let result = client.call_tool("add", &Map::new(), |event| told.push(event));
+    let result = client.call_tool("add", &Map::new(), |event: Event| told.push(event));
     assert_eq!(result.expect("a result").content[0]["text"], "done");
     assert!(matches!(&told[..], [Event::Progress(progress), Event::Log(log)]
         if progress.total == Some(2.0) && log.data == "half way"));

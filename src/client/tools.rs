@@ -53,28 +53,17 @@ impl ToolList {
         self.tools.iter().find(|tool| tool.name == name)
     }
 
-    /// Adds a page. Returns the cursor of the next one.
-    pub(crate) fn add_page(
-        &mut self,
-        result: &RawValue,
-        era: Era,
-    ) -> Result<Option<String>, serde_json::Error> {
-        let page: Page = serde_json::from_str(result.get())?;
-        for raw in page.tools {
+    /// The tools of a list, as their server describes them.
+    pub(crate) fn of(items: Vec<Value>, era: Era) -> Self {
+        let mut list = Self::default();
+        for raw in items {
             match read_tool(raw, era) {
-                Ok(tool) => self.tools.push(tool),
-                Err(left_out) => self.left_out.push(left_out),
+                Ok(tool) => list.tools.push(tool),
+                Err(left_out) => list.left_out.push(left_out),
             }
         }
-        Ok(page.next_cursor)
+        list
     }
-}
-
-#[derive(Deserialize)]
-struct Page {
-    tools: Vec<Value>,
-    #[serde(rename = "nextCursor")]
-    next_cursor: Option<String>,
 }
 
 fn read_tool(raw: Value, era: Era) -> Result<Tool, LeftOut> {
@@ -223,20 +212,19 @@ mod tests {
 
     #[test]
     fn a_tool_that_breaks_the_rules_is_left_out_alone() {
-        let page = json!({"nextCursor": "", "tools": [
-            {"name": "good", "inputSchema": {"type": "object"}},
-            {"title": "nameless"},
-            {"name": "bad", "inputSchema": {"properties": {
-                "a": {"type": "number", "x-mcp-header": "A"}}}}]});
-        let page = to_raw_value(&page).expect("json");
-        let mut list = ToolList::default();
-        let next = list.add_page(&page, Era::Modern).expect("a page");
-        assert_eq!(next.as_deref(), Some(""), "an empty cursor is a cursor");
+        let items = || {
+            vec![
+                json!({"name": "good", "inputSchema": {"type": "object"}}),
+                json!({"title": "nameless"}),
+                json!({"name": "bad", "inputSchema": {"properties": {
+                    "a": {"type": "number", "x-mcp-header": "A"}}}}),
+            ]
+        };
+        let list = ToolList::of(items(), Era::Modern);
         assert!(list.find("good").is_some());
         let left_out: Vec<_> = list.left_out.iter().map(|tool| tool.name.as_str()).collect();
         assert_eq!(left_out, ["", "bad"]);
-        let mut legacy = ToolList::default();
-        legacy.add_page(&page, Era::Legacy).expect("a page");
+        let legacy = ToolList::of(items(), Era::Legacy);
         assert!(legacy.find("bad").is_some(), "the annotation means nothing there");
     }
 
