@@ -109,6 +109,12 @@ pub enum Failure {
         /// What is waited for at most.
         limit: Duration,
     },
+    /// The server does not do this at all.
+    #[error("the server offers no {what}")]
+    NotOffered {
+        /// What it does not do.
+        what: &'static str,
+    },
     /// The server asked something, in the modern era, that could not be answered.
     #[error("{method} asks {asked}, which was not answered: {reason}")]
     NotAnswered {
@@ -198,6 +204,7 @@ impl Failure {
             Self::Rpc(error) => {
                 return error.data.as_ref().map(|data| format!("the server adds {data}"));
             }
+            Self::NotOffered { .. } => "`ls` shows what the server has",
             Self::Refused { .. } | Self::Malformed { .. } | Self::TooMany { .. } => return None,
         };
         Some(fix.to_owned())

@@ -1,11 +1,12 @@
 //! Level 3: a client for any server of either era, over `http://` or a Unix socket.
 //!
 //! Reading order: `session` (`Client`, the story), `settle` and `era` (which era to speak),
-//! `exchange` (one message and its answer), `request` and `mirror` (what is sent), `answer` and
-//! `message` (what comes back), `tools` (what it means), `connection` and `pipe` (the socket),
-//! `endpoint`, `options`, `error`.
-//! The protocol parts take and give values; only these two do I/O, blocking, since their user is
-//! a command line.
+//! `exchange` (one message and its answer), `rounds` (a request that is asked back), `question` and
+//! `form` (what servers ask), `listen` (notifications), `request` and `mirror` (what is sent),
+//! `answer` and `message` (what comes back), `lists`, `tools`, `resources` and `prompts` (what it
+//! means), `connection` and `pipe` (the socket), `waits`, `endpoint`, `options`, `error`.
+//! The protocol parts take and give values; only `connection`, `pipe` and `waits` touch the
+//! system, blocking, since their user is a command line.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -16,6 +17,7 @@ pub mod era;
 pub mod error;
 mod exchange;
 pub mod form;
+pub mod listen;
 pub mod lists;
 pub mod message;
 pub mod mirror;
