@@ -22,6 +22,30 @@ pub(super) struct Argument {
     text: String,
 }
 
+impl Argument {
+    /// Its key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its text; the JSON in it where it was written as JSON.
+    pub(super) fn value(&self) -> Result<Given<'_>, String> {
+        match self.form {
+            Form::Typed => Ok(Given::Text(&self.text)),
+            Form::Json => json_of(&self.key, &self.text).map(Given::Json),
+        }
+    }
+}
+
+/// What stands behind a key.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Given<'a> {
+    /// `key=`: a text, whose type somebody else knows.
+    Text(&'a str),
+    /// `key:=`: JSON.
+    Json(Value),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// `key=`: the schema decides.
@@ -130,12 +154,10 @@ pub(super) fn unnamed_keys(arguments: &[Argument], schema: &Value) -> Vec<String
 
 fn typed(argument: &Argument, kinds: &[String]) -> Result<Value, String> {
     let Argument { key, form, text } = argument;
-    let json = serde_json::from_str::<Value>(text);
     if *form == Form::Json {
-        return json.map_err(|error| {
-            format!("{key}: not JSON: {error}; quote text for the shell too: '{key}:=\"text\"'")
-        });
+        return json_of(key, text);
     }
+    let json = serde_json::from_str::<Value>(text);
     let takes_text = kinds.is_empty() || kinds.iter().any(|kind| kind == "string");
     match json {
         // Without a schema a quoted text is as likely meant literally as not; JSON wins.
@@ -150,6 +172,12 @@ fn typed(argument: &Argument, kinds: &[String]) -> Result<Value, String> {
             sample(kinds)
         )),
     }
+}
+
+fn json_of(key: &str, text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!("{key}: not JSON: {error}; quote text for the shell too: '{key}:=\"text\"'")
+    })
 }
 
 fn sample(kinds: &[String]) -> &'static str {

@@ -1,25 +1,23 @@
 //! `call`: one tool, once.
 
-use std::fs::File;
-use std::io;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
 use crate::cli::Failure;
+use crate::cli::answer::{Answerer, Answers};
 use crate::cli::arguments::{Argument, fill_object, parse_arguments, parse_object, unnamed_keys};
 use crate::cli::command::RawCall;
 use crate::cli::indent::one_line;
 use crate::cli::near::nearest;
 use crate::cli::progress::Teller;
-use crate::cli::remote;
+use crate::cli::remote::{self, ARGUMENT_BYTES_MAX, read_file};
 use crate::cli::render::render;
-use crate::cli::terminal::{Terminal, harmless, read_bounded};
+use crate::cli::terminal::{Terminal, harmless};
 use crate::client::Client;
 use crate::client::request::ClientIdentity;
 use crate::client::tools::{CallResult, Completion, Tool, ToolList};
 
-const ARGUMENT_BYTES_MAX: u64 = 16 << 20;
 /// How many tools are named where none is close to what was typed.
 const NAMED_MAX: usize = 12;
 
@@ -29,20 +27,23 @@ pub(super) fn call(
     identity: ClientIdentity,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, Failure> {
-    let options = remote::options(&raw.remote, identity);
+    let options = remote::options(&raw.remote, identity, terminal);
+    let answers = Answers::read(&raw.answers, terminal);
     let given = Given::read(raw, terminal);
-    let (options, given) = match (options, given) {
-        (Ok(options), Ok(given)) => (options, given),
-        (options, given) => {
-            let faults = [options.err(), given.err()];
+    let (mut options, mut answers, given) = match (options, answers, given) {
+        (Ok(options), Ok(answers), Ok(given)) => (options, answers, given),
+        (options, answers, given) => {
+            let faults = [options.err(), given.err(), answers.err()];
             return Err(Failure::Usage(faults.into_iter().flatten().flatten().collect()));
         }
     };
+    options.abilities = answers.abilities();
     let mut client =
         Client::connect(&raw.remote.url, options).map_err(|error| remote::failure(&error))?;
     let url = client.endpoint().to_string();
-    let outcome = call_on(&mut client, raw, given, &url, terminal);
+    let outcome = call_on(&mut client, raw, given, &mut answers, terminal);
     client.close();
+    answers.tell_unused(terminal);
     print(raw, &outcome?, &url, terminal)
 }
 
@@ -50,18 +51,21 @@ fn call_on(
     client: &mut Client,
     raw: &RawCall,
     given: Given,
-    url: &str,
+    answers: &mut Answers,
     terminal: &mut Terminal,
 ) -> Result<CallResult, Failure> {
+    let url = client.endpoint().to_string();
     let tools = client.list_tools().map_err(|error| remote::failure(&error))?;
-    let tool = find_tool(&raw.tool, url, tools)?;
+    let tool = find_tool(&raw.tool, &url, tools)?;
     for unnamed in unnamed_keys(&given.arguments, &tool.input_schema) {
         terminal.tell(&format!("warning: {}", harmless(&unnamed)));
     }
     let arguments =
         fill_object(given.object, given.arguments, &tool.input_schema).map_err(Failure::Usage)?;
     let teller = Teller::new(terminal, &raw.tool, raw.verbose);
-    let outcome = client.call_tool(&raw.tool, &arguments, |event| teller.tell(&event, terminal));
+    let server = client.server_info().clone();
+    let answerer = Answerer::new(answers, terminal, &teller, &server);
+    let outcome = client.call_tool(&raw.tool, &arguments, answerer);
     teller.end();
     outcome.map_err(|error| remote::failure(&error))
 }
@@ -84,7 +88,7 @@ fn print(
                 raw.tool,
                 harmless(kind)
             ),
-            fix: Some("see what it asks for with --json, and give it as an argument".to_owned()),
+            fix: Some("see what it answers with --json".to_owned()),
         });
     }
     let text = render(result);
@@ -168,8 +172,4 @@ fn read_object(whole: &str, terminal: &mut Terminal) -> Result<Map<String, Value
         (text, None) => text.to_owned(),
     };
     parse_object(&text)
-}
-
-fn read_file(path: &str) -> io::Result<String> {
-    read_bounded(File::open(path)?, ARGUMENT_BYTES_MAX)
 }

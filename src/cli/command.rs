@@ -6,8 +6,8 @@
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::cli::Application;
 use crate::cli::settings::limits_table;
+use crate::cli::{Application, examples};
 use crate::config::Settings;
 use crate::config::values::LimitValue;
 
@@ -17,6 +17,7 @@ const CALLERS: &str = "Who may call";
 const BOUNDS: &str = "Limits";
 /// What clap's 100 columns leave beside the indentation of a long help.
 const HELP_WIDTH: usize = 88;
+const QUESTIONS: &str = "Questions of the server";
 const REACHING: &str = "Reaching the server";
 
 /// Everything that can be typed.
@@ -43,8 +44,18 @@ pub enum Command {
     Check(RawServe),
     /// Call a tool of a server
     Call(RawCall),
-    /// Show what a server is and which tools it has
+    /// Show what a server is and what it has: tools, resources, prompts
     Ls(RawLs),
+    /// Read a resource of a server
+    Read(RawRead),
+    /// Get a prompt of a server, filled in
+    Prompt(RawPrompt),
+    /// Print what a server tells of itself, until Ctrl-C
+    ///
+    /// A line for each notification: lists that changed, resources that were updated, log
+    /// messages. A lost stream is opened again after a pause; servers of the legacy era are asked
+    /// for what was missed. Ctrl-C ends the session and the program, with 0.
+    Listen(RawListen),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -140,12 +151,31 @@ pub enum RawEra {
     Legacy,
 }
 
+/// How the questions of a server are answered that come up while it works.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RawAnswers {
+    /// Answer to a question of the server: KEY=VALUE, KEY:=JSON or KEY=@FILE; may be repeated
+    ///
+    /// Where KEY is asked for, VALUE is taken: text, a number, yes or no, the name or number of a
+    /// choice, several with commas between them. What is not answered so is asked for on the
+    /// terminal; without one the question is cancelled. A page to visit and a message to write
+    /// are asked for on a terminal alone.
+    #[arg(long, value_name = "KEY=VALUE", help_heading = QUESTIONS)]
+    pub answer: Vec<String>,
+    /// Folder or file to tell the server of when it asks for roots; may be repeated
+    #[arg(long, value_name = "PATH", help_heading = QUESTIONS)]
+    pub root: Vec<String>,
+}
+
 /// `call`.
 #[derive(Clone, Debug, Args)]
 pub struct RawCall {
     /// Where, and how to get there.
     #[command(flatten)]
     pub remote: RawRemote,
+    /// How its questions are answered.
+    #[command(flatten)]
+    pub answers: RawAnswers,
     /// The tool's name
     pub tool: String,
     /// Its arguments: KEY=VALUE, KEY:=JSON, KEY=@FILE, or - to read all of them from stdin
@@ -176,26 +206,86 @@ pub struct RawLs {
     pub json: bool,
 }
 
+/// `read`.
+#[derive(Clone, Debug, Args)]
+pub struct RawRead {
+    /// Where, and how to get there.
+    #[command(flatten)]
+    pub remote: RawRemote,
+    /// How its questions are answered.
+    #[command(flatten)]
+    pub answers: RawAnswers,
+    /// The resource's URI, as `ls` shows it
+    pub uri: String,
+    /// File to write it to, instead of stdout; it is overwritten
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<String>,
+    /// Print the result object as one line of JSON
+    #[arg(long, conflicts_with = "output")]
+    pub json: bool,
+}
+
+/// `prompt`.
+#[derive(Clone, Debug, Args)]
+pub struct RawPrompt {
+    /// Where, and how to get there.
+    #[command(flatten)]
+    pub remote: RawRemote,
+    /// How its questions are answered.
+    #[command(flatten)]
+    pub answers: RawAnswers,
+    /// The prompt's name
+    pub name: String,
+    /// Its arguments, all text: ARG=VALUE or ARG=@FILE
+    #[arg(value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
+    /// Print the result object as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `listen`.
+#[derive(Clone, Debug, Args)]
+pub struct RawListen {
+    /// Where, and how to get there.
+    #[command(flatten)]
+    pub remote: RawRemote,
+    /// Resource whose updates are wanted too; may be repeated
+    #[arg(long, value_name = "URI")]
+    pub resource: Vec<String>,
+    /// Print each notification as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The command line of an application: named after it, with its own defaults in the help.
 #[must_use]
 pub fn command_of(application: &impl Application) -> clap::Command {
     let program = application.name();
-    let of_serve = |command: clap::Command, shown: &[Example]| {
-        with_defaults(command, program, application.settings()).after_help(examples(program, shown))
+    let of_serve = |command: clap::Command, shown: &[examples::Example]| {
+        with_defaults(command, program, application.settings())
+            .after_help(examples::told(program, shown))
     };
-    of_serve(CommandLine::command(), MAIN_EXAMPLES)
+    of_serve(CommandLine::command(), examples::MAIN)
         .name(program.to_owned())
         .bin_name(program.to_owned())
         .version(application.version().to_owned())
         .about(application.about().to_owned())
-        .mut_subcommand("serve", |serve| of_serve(serve, SERVE_EXAMPLES))
-        .mut_subcommand("check", |check| of_serve(check, CHECK_EXAMPLES))
-        .mut_subcommand("call", |call| call.after_help(examples(program, CALL_EXAMPLES)))
-        .mut_subcommand("ls", |ls| ls.after_help(examples(program, LS_EXAMPLES)))
-        .mut_subcommand("completions", |completions| {
-            completions.after_help(examples(program, COMPLETIONS_EXAMPLES))
+        .mut_subcommand("serve", |serve| of_serve(serve, examples::SERVE))
+        .mut_subcommand("check", |check| of_serve(check, examples::CHECK))
+        .mut_subcommand("call", |call| call.after_help(examples::told(program, examples::CALL)))
+        .mut_subcommand("ls", |ls| ls.after_help(examples::told(program, examples::LS)))
+        .mut_subcommand("read", |read| read.after_help(examples::told(program, examples::READ)))
+        .mut_subcommand("prompt", |prompt| {
+            prompt.after_help(examples::told(program, examples::PROMPT))
         })
-        .mut_subcommand("man", |man| man.after_help(examples(program, MAN_EXAMPLES)))
+        .mut_subcommand("listen", |listen| {
+            listen.after_help(examples::told(program, examples::LISTEN))
+        })
+        .mut_subcommand("completions", |completions| {
+            completions.after_help(examples::told(program, examples::COMPLETIONS))
+        })
+        .mut_subcommand("man", |man| man.after_help(examples::told(program, examples::MAN)))
 }
 
 /// Writes the application's own settings into the help of the flags that go over them.
@@ -263,53 +353,4 @@ pub fn parse(
 ) -> Result<CommandLine, clap::Error> {
     let mut matches = command_of(application).try_get_matches_from(words)?;
     CommandLine::from_arg_matches_mut(&mut matches)
-}
-
-/// What to type, and what it does.
-type Example = (&'static str, &'static str);
-
-const MAIN_EXAMPLES: &[Example] = &[
-    ("", "serve on http://127.0.0.1:8080/mcp"),
-    ("--listen 0.0.0.0:8080 --allow-host mcp.example.com", "serve to others, under that name"),
-    ("ls localhost:8080", "what does a server offer?"),
-    ("call localhost:8080 add a=2 b=3", "call its tool add"),
-];
-const SERVE_EXAMPLES: &[Example] = &[
-    ("serve", "on http://127.0.0.1:8080/mcp"),
-    ("serve --listen unix:/run/mcp.sock", "behind a proxy on the same machine"),
-    ("serve --listen 0.0.0.0:8080 --allow-host mcp.example.com", "under a public name"),
-    ("serve --help", "with --help in place of -h: every limit and its default"),
-];
-const CHECK_EXAMPLES: &[Example] = &[
-    ("check", "every setting and limit"),
-    ("check --workers 4 --cpus 0-3", "would serve take these flags?"),
-];
-const CALL_EXAMPLES: &[Example] = &[
-    ("call localhost:8080 add a=2 b=3", "numbers, since the tool wants numbers"),
-    ("call localhost:8080 echo text=2", "text, since the tool wants text"),
-    ("call localhost:8080 sort 'list:=[3,1,2]'", "JSON"),
-    ("call localhost:8080 review code=@main.rs", "a value from a file"),
-    ("call localhost:8080 add --args '{\"a\":2,\"b\":3}'", "all arguments at once"),
-    ("call localhost:8080 add - < arguments.json", "all arguments from stdin"),
-];
-const LS_EXAMPLES: &[Example] = &[
-    ("ls localhost:8080", "http://localhost:8080/mcp"),
-    ("ls mcp.example.com/v1 --header 'Authorization: Bearer TOKEN'", "with a token"),
-    ("ls unix:/run/mcp.sock", "a server behind a socket of this machine"),
-    ("ls localhost:8080 --json", "for scripts"),
-];
-const COMPLETIONS_EXAMPLES: &[Example] = &[
-    ("completions bash > /etc/bash_completion.d/mcp", "for every user of bash"),
-    ("completions fish | source", "for this session of fish"),
-];
-const MAN_EXAMPLES: &[Example] =
-    &[("man | man -l -", "read the page"), ("man call | man -l -", "read the page of call")];
-
-fn examples(program: &str, examples: &[Example]) -> String {
-    let mut text = "Examples:".to_owned();
-    for (arguments, about) in examples {
-        let line = format!("{program} {arguments}");
-        text.push_str(&format!("\n  {}\n      {about}", line.trim_end()));
-    }
-    text
 }

@@ -1,20 +1,27 @@
 //! Level 8: the command line, and the only place that prints.
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
-//! settings), `program` (a server as a program), `serve`, `call` and `ls` (the commands), `remote`
-//! (what commands that call a server share), `arguments`, `progress`, `render`, `indent`, `near`
-//! (their parts), `terminal` (the streams).
+//! settings), `program` (a server as a program), `serve`, `call`, `ls`, `read`, `prompt` and
+//! `listen` (the commands), `remote` (what commands that call a server share), `answer` and
+//! `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
+//! `examples` (their parts), `terminal` (the streams).
 //! Exit codes: 0 done; 1 failed: the server, the tool or the way there; 2 the command line is
 //! wrong. A reader of the output that went away ends the program quietly with 0.
 
+mod answer;
 mod arguments;
+mod asking;
 mod call;
 pub mod command;
+mod examples;
 mod indent;
+mod listen;
 mod ls;
 mod near;
 mod program;
 mod progress;
+mod prompt;
+mod read;
 mod remote;
 mod render;
 mod serve;
@@ -33,7 +40,7 @@ use crate::cli::terminal::Terminal;
 use crate::client::request::ClientIdentity;
 use crate::config::Settings;
 
-const COMMANDS: &str = "serve, check, call, ls, completions, man and help";
+const COMMANDS: &str = "serve, check, call, ls, read, prompt, listen, completions, man and help";
 
 /// A program with this command line.
 pub trait Application {
@@ -131,6 +138,9 @@ fn dispatch(
         Some(Command::Check(raw)) => serve::check(&application, &raw, terminal),
         Some(Command::Call(raw)) => call::call(&raw, identity(), terminal),
         Some(Command::Ls(raw)) => ls::ls(&raw, identity(), terminal),
+        Some(Command::Read(raw)) => read::read(&raw, identity(), terminal),
+        Some(Command::Prompt(raw)) => prompt::prompt(&raw, identity(), terminal),
+        Some(Command::Listen(raw)) => listen::listen(&raw, identity(), terminal),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             let mut command = command::command_of(&application);
@@ -203,6 +213,12 @@ fn hint(error: &clap::Error, program: &str) -> Option<String> {
         }
         ErrorKind::MissingRequiredArgument if lacks("<TOOL>") => {
             Some(format!("{program} ls URL lists the tools of a server."))
+        }
+        ErrorKind::MissingRequiredArgument if lacks("<URI>") => {
+            Some(format!("{program} ls URL lists the resources of a server."))
+        }
+        ErrorKind::MissingRequiredArgument if lacks("<NAME>") => {
+            Some(format!("{program} ls URL lists the prompts of a server."))
         }
         ErrorKind::MissingRequiredArgument if lacks("<SHELL>") => {
             let shells = clap_complete::Shell::value_variants().iter().map(ToString::to_string);

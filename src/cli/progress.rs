@@ -82,7 +82,8 @@ impl Teller {
         }
     }
 
-    fn above_the_bar(&self, tell: impl FnOnce()) {
+    /// Does something on the terminal while the bar is away.
+    pub(super) fn above_the_bar<T>(&self, tell: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(tell),
             None => tell(),

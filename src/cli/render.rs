@@ -19,7 +19,8 @@ pub(super) fn render(result: &CallResult) -> String {
     parts.join("\n")
 }
 
-fn render_block(block: &Value) -> String {
+/// One content block as text.
+pub(super) fn render_block(block: &Value) -> String {
     let text_of = |key: &str| block[key].as_str().unwrap_or_default();
     match text_of("type") {
         "text" => text_of("text").to_owned(),

@@ -6,15 +6,23 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, IsTerminal as _, Read, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write};
 
-/// The three standard streams, or stand-ins for them.
+use crate::client::waits::Waits;
+use crate::rt::signal;
+
+/// Bytes of one typed line.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The three standard streams, or stand-ins for them, and Ctrl-C.
 pub struct Terminal {
     output: Box<dyn Write>,
     errors: Box<dyn Write>,
-    input: Box<dyn Read>,
+    input: Box<dyn BufRead>,
     output_is_terminal: bool,
     errors_is_terminal: bool,
+    input_is_terminal: bool,
+    waits: Option<Waits>,
 }
 
 impl Terminal {
@@ -26,14 +34,68 @@ impl Terminal {
             errors_is_terminal: io::stderr().is_terminal(),
             output: Box::new(io::stdout()),
             errors: Box::new(io::stderr()),
-            input: Box::new(io::stdin()),
+            input_is_terminal: io::stdin().is_terminal(),
+            input: Box::new(BufReader::new(io::stdin())),
+            waits: None,
         }
     }
 
     /// Streams that are no terminals.
     #[must_use]
     pub fn piped(output: Box<dyn Write>, errors: Box<dyn Write>, input: Box<dyn Read>) -> Self {
-        Self { output, errors, input, output_is_terminal: false, errors_is_terminal: false }
+        let input = Box::new(BufReader::new(input));
+        let (output_is_terminal, errors_is_terminal, input_is_terminal) = (false, false, false);
+        let waits = Some(Waits::default());
+        Self {
+            output,
+            errors,
+            input,
+            output_is_terminal,
+            errors_is_terminal,
+            input_is_terminal,
+            waits,
+        }
+    }
+
+    /// The same streams, a person before them.
+    #[must_use]
+    pub fn watched(self) -> Self {
+        Self { output_is_terminal: true, errors_is_terminal: true, input_is_terminal: true, ..self }
+    }
+
+    /// The same streams, with waits that pass or are interrupted in the caller's own way.
+    #[must_use]
+    pub fn waiting(self, waits: Waits) -> Self {
+        Self { waits: Some(waits), ..self }
+    }
+
+    /// Waits that Ctrl-C does not end: it ends the process.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        self.waits.clone().unwrap_or_default()
+    }
+
+    /// Waits that Ctrl-C ends, and SIGTERM.
+    ///
+    /// # Errors
+    /// What the system says when it takes no handler of signals.
+    pub fn interruptible_waits(&self) -> io::Result<Waits> {
+        match &self.waits {
+            Some(waits) => Ok(waits.clone()),
+            None => signal::interruption().map(Waits::interrupted_by),
+        }
+    }
+
+    /// Whether a person reads standard output.
+    #[must_use]
+    pub fn output_is_watched(&self) -> bool {
+        self.output_is_terminal
+    }
+
+    /// Whether a person can be asked: reads standard error, and types on standard input.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        self.input_is_terminal && self.errors_is_terminal
     }
 
     /// Whether a person watches standard error.
@@ -74,6 +136,36 @@ impl Terminal {
         if self.output_is_terminal { self.print(&harmless(text)) } else { self.print(text) }
     }
 
+    /// Prints bytes as they are.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn print_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.output.write_all(bytes)?;
+        self.output.flush()
+    }
+
+    /// Asks for a line: says `prompt` on standard error and reads what is typed, without its end;
+    /// `None` at the end of the input.
+    ///
+    /// # Errors
+    /// What the stream says; `FileTooLarge` for a line past 64 KiB, `InvalidData` if it is not
+    /// UTF-8.
+    pub fn ask(&mut self, prompt: &str) -> io::Result<Option<String>> {
+        let _ = write!(self.errors, "{prompt}");
+        let _ = self.errors.flush();
+        let mut line = String::new();
+        let mut bounded = (&mut self.input).take(LINE_BYTES_MAX);
+        if bounded.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if bounded.limit() == 0 && !line.ends_with('\n') {
+            let told = format!("a line longer than {LINE_BYTES_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, told));
+        }
+        Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
     /// Tells something on standard error. What cannot be told there cannot be told at all.
     pub fn tell(&mut self, text: &str) {
         let _ = writeln!(self.errors, "{}", text.trim_end_matches('\n'));
@@ -93,6 +185,7 @@ impl fmt::Debug for Terminal {
         f.debug_struct("Terminal")
             .field("output_is_terminal", &self.output_is_terminal)
             .field("errors_is_terminal", &self.errors_is_terminal)
+            .field("input_is_terminal", &self.input_is_terminal)
             .finish_non_exhaustive()
     }
 }

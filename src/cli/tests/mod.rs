@@ -1,5 +1,8 @@
 //! The command line from its words to its exit code, against servers behind real sockets.
 
+mod questions;
+mod reading;
+
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
@@ -62,7 +65,7 @@ struct Sink(Rc<RefCell<Vec<u8>>>);
 
 impl Sink {
     fn text(&self) -> String {
-        String::from_utf8(self.0.borrow().clone()).expect("text")
+        String::from_utf8_lossy(&self.0.borrow()).into_owned()
     }
 }
 
@@ -109,10 +112,20 @@ fn words(words: &[&str]) -> Vec<OsString> {
 }
 
 fn run_as(application: &Calculator, input: &'static [u8], line: &[&str]) -> Ran {
+    run_on(application, input, line, |terminal| terminal)
+}
+
+/// Runs a line on the terminal that `set_up` makes of one that nobody watches.
+fn run_on(
+    application: &Calculator,
+    input: &'static [u8],
+    line: &[&str],
+    set_up: impl FnOnce(Terminal) -> Terminal,
+) -> Ran {
     let (output, errors) = (Sink::default(), Sink::default());
-    let mut terminal =
+    let terminal =
         Terminal::piped(Box::new(output.clone()), Box::new(errors.clone()), Box::new(input));
-    let code = run_with(application, words(line), &mut terminal);
+    let code = run_with(application, words(line), &mut set_up(terminal));
     Ran { code, output: output.text(), errors: errors.text() }
 }
 
@@ -212,11 +225,15 @@ fn failures_end_with_1_and_say_what_where_and_the_fix() {
     let asking = Scripted::start(|received| {
         modern(received, |received| answer(received, &json!({"resultType": "input_required"})))
     });
+    let tasking = Scripted::start(|received| {
+        modern(received, |received| answer(received, &json!({"resultType": "task"})))
+    });
     let gone = Scripted::start(|_| Answer::Close(Vec::new()));
     let table = [
         (&failing.url, "the tool add failed: no such number"),
         (&refusing.url, "bad\\u{1b}[2J (JSON-RPC error -32602)"),
-        (&asking.url, "its result is of the type input_required"),
+        (&asking.url, "it requires input, and has neither inputRequests nor requestState"),
+        (&tasking.url, "its result is of the type task"),
         (&gone.url, "closed the connection before it had answered\n  fix: "),
     ];
     for (url, expected) in table {
@@ -262,6 +279,8 @@ fn ls_shows_the_server_and_its_tools() {
 
 Arithmetic only.
 
+TOOLS
+
 add
     Add two numbers
   a       number  required  first addend
@@ -281,6 +300,7 @@ echo
     assert_eq!(listed["era"], "modern");
     assert_eq!(listed["server"]["name"], "calc");
     assert_eq!(listed["tools"][1]["name"], "echo");
+    assert_eq!(listed["prompts"], json!([]));
     assert!(server.received().iter().any(|received| received.field("x-token") == Some("t")));
 }
 
@@ -315,11 +335,14 @@ fn check_tells_every_setting_or_every_fault() {
 
 #[test]
 fn help_names_the_program_its_limits_and_examples() {
-    let table: [(&[&str], &[&str]); 7] = [
+    let table: [(&[&str], &[&str]); 10] = [
         (&["--version"], &["calculator 1.2.3\n"]),
         (&["--help"], &["Adds numbers", "Examples:", "calculator call localhost:8080 add a=2"]),
         (&["serve", "--help"], &["head_timeout", "10s", "408", "[default: 10s]", "Who may call:"]),
         (&["call", "--help"], &["KEY:=JSON", "[default: 5m]", "code=@main.rs"]),
+        (&["call", "--help"], &["--answer <KEY=VALUE>", "--root <PATH>", "--answer name=Ada"]),
+        (&["read", "--help"], &["--output <FILE>", "calculator read localhost:8080 note:///"]),
+        (&["prompt", "--help"], &["ARG=VALUE", "calculator prompt localhost:8080 greet"]),
         (&["completions", "bash"], &["_calculator()"]),
         (&["man"], &[".TH calculator"]),
         (&["man", "call"], &["calculator\\-call"]),
