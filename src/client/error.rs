@@ -10,6 +10,7 @@ use crate::client::answer::AnswerError;
 use crate::client::connection::ConnectionError;
 use crate::client::endpoint::EndpointError;
 use crate::client::message::RpcError;
+use crate::client::question::REFUSED;
 
 /// A failure, and the server it happened with.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +103,7 @@ pub enum Failure {
         method: &'static str,
     },
     /// The server wants its client to wait longer than that will.
-    #[error("the server goes on in {} s, and {} s is the longest wait", .wait.as_secs(), .limit.as_secs())]
+    #[error("the server goes on in {wait:?}, and {limit:?} is the longest wait")]
     LongWait {
         /// What it wants.
         wait: Duration,
@@ -123,7 +124,7 @@ pub enum Failure {
         /// What the server asked for.
         asked: String,
         /// Why it got no answer.
-        reason: RpcError,
+        reason: Box<RpcError>,
     },
     /// The server answered with questions, again and again.
     #[error("{method} asked {limit_count} times and did not complete")]
@@ -192,7 +193,7 @@ impl Failure {
             Self::NotModern { .. } => "allow the legacy era",
             Self::NoSharedRevision { .. } => "use a newer client, or an older one",
             Self::LongWait { .. } => "call again later, if calling twice does no harm",
-            Self::NotAnswered { reason: RpcError { code: -1, .. }, .. } => return None,
+            Self::NotAnswered { reason, .. } if reason.code == REFUSED => return None,
             Self::NotAnswered { .. } => {
                 "the server may only ask for what the client offers: offer more, or have the \
                  server ask for less"

@@ -98,7 +98,8 @@ mod tests {
     fn contents_are_text_or_bytes() {
         let read = |result| ReadResult::parse(to_raw_value(&result).expect("json"));
         let result = read(json!({"contents": [
-            {"uri": "a:t", "text": "t", "mimeType": "text/plain"}, {"uri": "a:b", "blob": "AAE="}]}))
+            {"uri": "a:t", "text": "t", "mimeType": "text/plain"},
+            {"uri": "a:b", "blob": "AAE="}]}))
         .expect("contents");
         let bytes: Vec<_> = result.contents.iter().map(|contents| contents.body.bytes()).collect();
         assert_eq!(bytes, [&b"t"[..], &[0, 1]]);

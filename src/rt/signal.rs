@@ -41,8 +41,8 @@ impl SignalWatch {
     }
 }
 
-/// What becomes readable at the first SIGTERM or SIGINT, and stays so. A second one ends the process
-/// at once.
+/// What becomes readable at the first SIGTERM or SIGINT, and stays so. A second one ends the
+/// process at once.
 ///
 /// # Errors
 /// What the system says when it takes no handler.

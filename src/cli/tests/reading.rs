@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 
 use serde_json::{Value, json};
 
@@ -165,13 +164,12 @@ fn a_prompt_is_filled_in() {
 fn notifications_are_printed_until_the_end_is_wanted() {
     let server = library();
     let (ours, theirs) = UnixStream::pair().expect("a pair");
-    let theirs = Rc::new(theirs);
-    let (pauses, interrupt) = (Rc::new(Cell::new(0)), theirs.clone());
+    let pauses = Cell::new(0);
     // The stream is cut after its last line: the second pause is the end.
     let waits = Waits::interrupted_by(ours).passing(move |_| {
         pauses.set(pauses.get() + 1);
         if pauses.get() == 2 {
-            (&*interrupt).write_all(b"!").expect("written");
+            (&theirs).write_all(b"!").expect("written");
         }
     });
     let line = ["listen", &server.url, "--resource", "note:///a"];
@@ -197,7 +195,10 @@ fn notifications_are_json_for_scripts_and_end_with_their_reader() {
         lines,
         [
             r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}"#,
-            r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"note:///a"}}"#,
+            concat!(
+                r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","#,
+                r#""params":{"uri":"note:///a"}}"#
+            ),
         ]
     );
 }

@@ -17,8 +17,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::client::answer::AnswerDecoder;
-use crate::client::connection::ReplyHead;
-use crate::client::connection::{Connection, ConnectionError};
+use crate::client::connection::{Connection, ConnectionError, ReplyHead};
 use crate::client::era::Era;
 use crate::client::error::{ClientError, Failure};
 use crate::client::exchange::{Audience, Reply, read_refusal, refuse_redirection};
@@ -223,8 +222,10 @@ impl Client {
 
 /// What to ask a server to tell: all changes that it declares, and these resources.
 fn filter(server: &ServerInfo, uris: &[String]) -> Result<Map<String, Value>, Failure> {
-    let declares =
-        |capability: &str, what: &str| server.capabilities[capability][what] == Value::Bool(true);
+    let declares = |capability: &str, what: &str| {
+        let capability = server.capabilities.get(capability);
+        capability.and_then(|members| members.get(what)) == Some(&Value::Bool(true))
+    };
     let mut filter = Map::new();
     let changes = [
         ("toolsListChanged", "tools"),

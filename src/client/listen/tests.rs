@@ -64,7 +64,7 @@ fn answer(received: &Received, content: &Value) -> Answer {
     Answer::KeepAlive(reply(200, "", &result(received, content).to_string()))
 }
 
-/// A modern server whose subscriptions are answered by `listen`, which is told how many came before.
+/// A modern server whose subscriptions are answered by `listen`, which hears how many came before.
 fn modern(listen: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static) -> Scripted {
     let count = AtomicUsize::new(0);
     Scripted::start(move |received| match received.method() {

@@ -123,7 +123,7 @@ impl Client {
             let response = response.map_err(|reason| Failure::NotAnswered {
                 method: ask.method,
                 asked: wanted,
-                reason,
+                reason: Box::new(reason),
             })?;
             responses.insert(key, response);
         }
@@ -151,7 +151,9 @@ impl Client {
         pages.iter().all(|page| {
             let Ok(params) = to_raw_value(page) else { return false };
             let answered = answer("elicitation/create", Some(&params), only_pages, attendant);
-            answered.is_ok_and(|answered| answered["action"] == "accept")
+            answered.is_ok_and(|answered| {
+                answered.get("action").is_some_and(|action| action == "accept")
+            })
         })
     }
 
