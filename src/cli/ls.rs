@@ -106,6 +106,10 @@ impl Listing {
             }
         }
         for (list, items) in others {
+            if *list == List::ResourceTemplates && items.is_empty() {
+                // No capability says whether there are any.
+                continue;
+            }
             let entry = if *list == List::Prompts { prompt } else { resource };
             let entries: Vec<String> = items.iter().map(entry).collect();
             section(*list, &entries, &mut text);

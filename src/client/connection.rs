@@ -160,6 +160,26 @@ pub struct Connection {
     persistence: Persistence,
 }
 
+/// Where bytes came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// On the connection asked.
+    Here,
+    /// On the one beside it.
+    Beside,
+}
+
+/// What is there of a body.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// These bytes of it.
+    Bytes(Vec<u8>),
+    /// Nothing more will come.
+    End,
+    /// Nothing yet.
+    Wanting,
+}
+
 #[derive(Debug)]
 enum Body {
     /// Read to its end, or none.
@@ -270,6 +290,55 @@ impl Connection {
         };
     }
 
+    /// Waits until bytes came here, or on the connection beside. What both have in their buffers
+    /// was looked at: only more bytes complete it.
+    ///
+    /// # Errors
+    /// `ConnectionError::Silent` after so long, `Interrupted`, or what the system says.
+    pub(super) fn wait_beside(
+        &self,
+        beside: &Self,
+        timeout: Duration,
+    ) -> Result<Came, ConnectionError> {
+        let sockets = [self.pipe.as_fd(), beside.pipe.as_fd()];
+        match wait(&sockets, self.waits.interrupt(), timeout) {
+            Ok(Ready::Socket(0)) => Ok(Came::Here),
+            Ok(Ready::Socket(_)) => Ok(Came::Beside),
+            Ok(Ready::Interrupt) => Err(ConnectionError::Interrupted),
+            Ok(Ready::Timeout) => Err(ConnectionError::Silent { timeout }),
+            Err(source) => Err(self.broken(source)),
+        }
+    }
+
+    /// Waits so long for bytes to come, and no longer.
+    pub(super) fn wait_briefly(&self, timeout: Duration) {
+        // What is wrong, if anything, shows when it is read.
+        let _ = wait(&[self.pipe.as_fd()], self.waits.interrupt(), timeout);
+    }
+
+    /// What is there of the body, without waiting.
+    ///
+    /// # Errors
+    /// `ConnectionError::Body`: its framing is broken.
+    pub(super) fn take_piece(&mut self) -> Result<Piece, ConnectionError> {
+        match (self.buffered_piece()?, &self.body) {
+            (Some(piece), _) => Ok(Piece::Bytes(piece)),
+            (None, Body::Ended) => Ok(Piece::End),
+            (None, _) => Ok(Piece::Wanting),
+        }
+    }
+
+    /// Takes the bytes that came, and then what is there of the body.
+    ///
+    /// # Errors
+    /// `ConnectionError`; `Closed` if the connection ended.
+    pub(super) fn take_more(&mut self) -> Result<Piece, ConnectionError> {
+        if !self.receive()? {
+            return Err(ConnectionError::Closed);
+        }
+        self.take_piece()
+    }
+
     /// The next piece of the body, as it comes; `None` at its end.
     ///
     /// # Errors
@@ -349,9 +418,9 @@ impl Connection {
     fn receive(&mut self) -> Result<bool, ConnectionError> {
         let mut room = [0; RECEIVE_BYTES];
         if let Some(interrupt) = self.waits.interrupt() {
-            let ready = wait(Some(self.pipe.as_fd()), Some(interrupt), self.idle_timeout);
+            let ready = wait(&[self.pipe.as_fd()], Some(interrupt), self.idle_timeout);
             match ready.map_err(|source| self.broken(source))? {
-                Ready::Socket => {}
+                Ready::Socket(_) => {}
                 Ready::Interrupt => return Err(ConnectionError::Interrupted),
                 Ready::Timeout => {
                     return Err(ConnectionError::Silent { timeout: self.idle_timeout });

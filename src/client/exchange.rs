@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::client::answer::AnswerDecoder;
-use crate::client::connection::{Connection, ConnectionError, ReplyHead, Timeouts};
+use crate::client::connection::{Connection, ConnectionError, Piece, ReplyHead, Timeouts};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Failure;
 use crate::client::message::{Message, RpcError, parse_messages};
 use crate::client::options::ClientOptions;
 use crate::client::request::{LegacyStyle, Outgoing};
+use crate::client::side::Side;
 use crate::client::waits::Pause;
 
 const ACCEPT: &str = "application/json, text/event-stream";
@@ -86,6 +87,8 @@ pub(super) struct Exchanger {
     options: ClientOptions,
     common: Vec<(String, String)>,
     connection: Option<Connection>,
+    /// The session's own stream, where it is of use to a call.
+    pub(super) side: Option<Side>,
 }
 
 impl Exchanger {
@@ -101,7 +104,7 @@ impl Exchanger {
         if !has("user-agent", &common) && agent.bytes().all(|byte| byte.is_ascii_graphic()) {
             common.push(("User-Agent".to_owned(), agent));
         }
-        Self { endpoint, options, common, connection: None }
+        Self { endpoint, options, common, connection: None, side: None }
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -118,7 +121,7 @@ impl Exchanger {
         posting: Posting<'_>,
         audience: &mut dyn Audience,
     ) -> Result<Reply, Failure> {
-        let (mut connection, head) = self.begin("POST", posting.outgoing, posting.repeatable)?;
+        let (mut connection, head) = self.begin("POST", posting, audience)?;
         refuse_redirection(&head)?;
         let reply = match (head.status, posting.awaited) {
             (200, Some(id)) => self.read_answer(&mut connection, head, id, posting, audience)?,
@@ -131,14 +134,14 @@ impl Exchanger {
 
     /// Ends a session. Whatever the server makes of it, it has been told.
     pub(super) fn delete(&mut self, outgoing: &Outgoing) {
-        self.connection = None;
+        (self.connection, self.side) = (None, None);
         let options = &mut self.options;
         options.idle_timeout = options.idle_timeout.min(FAREWELL_TIMEOUT);
         options.connect_timeout = options.connect_timeout.min(FAREWELL_TIMEOUT);
         // Who interrupted it wants this as well.
         options.waits = std::mem::take(&mut options.waits).uninterrupted();
         // What goes wrong here concerns nobody any more.
-        let _ = self.begin("DELETE", outgoing, false);
+        let _ = self.fetch("DELETE", outgoing);
     }
 
     fn open(&self) -> Result<Connection, ConnectionError> {
@@ -151,19 +154,26 @@ impl Exchanger {
     fn begin(
         &mut self,
         method: &str,
-        outgoing: &Outgoing,
-        repeatable: bool,
-    ) -> Result<(Connection, ReplyHead), ConnectionError> {
+        posting: Posting<'_>,
+        audience: &mut dyn Audience,
+    ) -> Result<(Connection, ReplyHead), Failure> {
+        let Posting { outgoing, legacy, repeatable, .. } = posting;
         if let Some(mut kept) = self.connection.take().filter(Connection::is_reusable) {
             let sent = kept.send(method, &self.endpoint, &self.common, outgoing);
+            if sent.is_ok() {
+                self.hear_beside(&kept, legacy, audience)?;
+            }
             match sent.and_then(|()| kept.receive_head()) {
                 Ok(head) => return Ok((kept, head)),
                 // The server closed it while the request was under way.
                 Err(ConnectionError::Closed) if repeatable => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        self.fetch(method, outgoing)
+        let mut connection = self.send_apart(method, outgoing)?;
+        self.hear_beside(&connection, legacy, audience)?;
+        let head = connection.receive_head()?;
+        Ok((connection, head))
     }
 
     fn read_answer(
@@ -232,13 +242,23 @@ impl Exchanger {
     }
 
     /// Sends a request on a connection of its own.
+    pub(super) fn send_apart(
+        &self,
+        method: &str,
+        outgoing: &Outgoing,
+    ) -> Result<Connection, ConnectionError> {
+        let mut connection = self.open()?;
+        connection.send(method, &self.endpoint, &self.common, outgoing)?;
+        Ok(connection)
+    }
+
+    /// Sends a request on a connection of its own, and receives the head of its answer.
     pub(super) fn fetch(
         &self,
         method: &str,
         outgoing: &Outgoing,
     ) -> Result<(Connection, ReplyHead), ConnectionError> {
-        let mut connection = self.open()?;
-        connection.send(method, &self.endpoint, &self.common, outgoing)?;
+        let mut connection = self.send_apart(method, outgoing)?;
         let head = connection.receive_head()?;
         Ok((connection, head))
     }
@@ -254,7 +274,7 @@ impl Exchanger {
 
     /// Reads to the response, or to the end of the body (`None`).
     pub(super) fn read_messages(
-        &self,
+        &mut self,
         connection: &mut Connection,
         decoder: &mut AnswerDecoder,
         awaited: Option<u64>,
@@ -263,7 +283,14 @@ impl Exchanger {
     ) -> Result<Option<Outcome>, Failure> {
         let mut messages = Vec::new();
         loop {
-            let piece = connection.receive_piece()?;
+            let piece = match connection.take_piece()? {
+                Piece::Bytes(piece) => Some(piece),
+                Piece::End => None,
+                Piece::Wanting => {
+                    self.hear_beside(connection, legacy, audience)?;
+                    connection.receive_piece()?
+                }
+            };
             match &piece {
                 Some(piece) => decoder.push(piece, &mut messages)?,
                 None => decoder.finish(&mut messages)?,
@@ -273,17 +300,7 @@ impl Exchanger {
                     Message::Response { id, outcome } if is_awaited(&id, awaited) => {
                         return Ok(Some(outcome));
                     }
-                    // Of another request: none of ours is under way.
-                    Message::Response { .. } => {}
-                    Message::Request { id, method, params } => {
-                        // The modern era has no requests of servers: there they are dropped.
-                        if let Some(style) = legacy {
-                            self.answer_request(style, &id, &method, params, audience)?;
-                        }
-                    }
-                    Message::Notification { method, params } => {
-                        audience.told(method, params)?;
-                    }
+                    message => self.deliver(message, legacy, audience)?,
                 }
             }
             if piece.is_none() {
@@ -292,20 +309,27 @@ impl Exchanger {
         }
     }
 
-    fn answer_request(
+    /// Hands over a message that is not the response awaited.
+    pub(super) fn deliver(
         &self,
-        style: LegacyStyle<'_>,
-        id: &Value,
-        method: &str,
-        params: Option<Box<RawValue>>,
+        message: Message,
+        legacy: Option<LegacyStyle<'_>>,
         audience: &mut dyn Audience,
     ) -> Result<(), Failure> {
-        let outcome = match method {
+        let (id, method, params) = match message {
+            Message::Notification { method, params } => return audience.told(method, params),
+            Message::Request { id, method, params } => (id, method, params),
+            // Of another request: none of ours is under way.
+            Message::Response { .. } => return Ok(()),
+        };
+        // The modern era has no requests of servers: there they are dropped.
+        let Some(style) = legacy else { return Ok(()) };
+        let outcome = match method.as_str() {
             "ping" => Ok(json!({})),
-            _ => audience.asked(method, params.as_deref()),
+            _ => audience.asked(&method, params.as_deref()),
         };
         // Whatever the server makes of it, it has been told.
-        self.fetch("POST", &style.answer(id, &outcome))?;
+        self.fetch("POST", &style.answer(&id, &outcome))?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Level 3: a client for any server of either era, over `http://` or a Unix socket.
 //!
 //! Reading order: `session` (`Client`, the story), `settle` and `era` (which era to speak),
-//! `exchange` (one message and its answer), `rounds` (a request that is asked back), `question` and
+//! `exchange` and `side` (one message and its answer), `rounds` (a request that is asked back), `question` and
 //! `form` (what servers ask), `listen` (notifications), `request` and `mirror` (what is sent),
 //! `answer` and `message` (what comes back), `lists`, `tools`, `resources` and `prompts` (what it
 //! means), `connection` and `pipe` (the socket), `waits`, `endpoint`, `options`, `error`.
@@ -30,6 +30,7 @@ pub mod resources;
 mod rounds;
 pub mod session;
 mod settle;
+mod side;
 pub mod tools;
 pub mod waits;
 

@@ -16,25 +16,26 @@ use rustix::net::{RecvFlags, recv};
 /// What a wait ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
-    /// The socket has something to read, its end included.
-    Socket,
+    /// The socket at this place has something to read, its end included.
+    Socket(usize),
     /// The interruption.
     Interrupt,
     /// Neither, in all that time.
     Timeout,
 }
 
-/// Waits until one of them has something to read. A signal begins the time anew.
+/// Waits until one of them has something to read; the first that has counts. A signal begins the
+/// time anew.
 pub(super) fn wait(
-    socket: Option<BorrowedFd<'_>>,
+    sockets: &[BorrowedFd<'_>],
     interrupt: Option<BorrowedFd<'_>>,
     timeout: Duration,
 ) -> io::Result<Ready> {
     // A time beyond the system's own measure is for ever.
     let timeout = Timespec::try_from(timeout).ok();
-    let mut waited = Vec::with_capacity(2);
-    waited.extend(interrupt.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-    waited.extend(socket.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    let waited = interrupt.into_iter().chain(sockets.iter().copied());
+    let mut waited: Vec<PollFd<'_>> =
+        waited.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     loop {
         match poll(&mut waited, timeout.as_ref()) {
             Ok(0) => return Ok(Ready::Timeout),
@@ -43,9 +44,12 @@ pub(super) fn wait(
             Err(error) => return Err(error.into()),
         }
     }
-    let interrupted =
-        interrupt.is_some() && waited.first().is_some_and(|first| !first.revents().is_empty());
-    Ok(if interrupted { Ready::Interrupt } else { Ready::Socket })
+    let first = waited.iter().position(|fd| !fd.revents().is_empty()).unwrap_or_default();
+    Ok(match (interrupt, first.checked_sub(1)) {
+        (Some(_), None) => Ready::Interrupt,
+        (Some(_), Some(index)) => Ready::Socket(index),
+        (None, _) => Ready::Socket(first),
+    })
 }
 
 /// A connected socket.

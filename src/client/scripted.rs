@@ -202,6 +202,10 @@ pub(crate) fn legacy(received: &Received, call: impl Fn(&Received) -> Answer) ->
         }
         "notifications/initialized" | "POST" => return Answer::KeepAlive(reply(202, "", "")),
         "tools/list" => calculator_tools(),
+        // It has no stream but those of calls, which can be resumed.
+        "GET" if received.field("last-event-id").is_none() => {
+            return Answer::KeepAlive(reply(405, "", ""));
+        }
         "tools/call" | "GET" => return call(received),
         _ => return Answer::KeepAlive(reply(200, "", "")),
     };

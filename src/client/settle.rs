@@ -79,6 +79,7 @@ impl Client {
     /// Opens a legacy session; `probe` is the answer that led here.
     pub(super) fn handshake(&mut self, probe: Option<Reply>) -> Result<(), Failure> {
         const METHOD: &str = "initialize";
+        self.exchanger.side = None;
         let id = self.take_id();
         let offered = LEGACY_REVISIONS.first().copied().unwrap_or_default();
         let options = self.exchanger.options();

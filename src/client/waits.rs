@@ -58,9 +58,9 @@ impl Waits {
         if let Some(pass) = own_way {
             pass(duration);
         }
-        match wait(None, self.interrupt(), left)? {
+        match wait(&[], self.interrupt(), left)? {
             Ready::Interrupt => Ok(Pause::Interrupted),
-            Ready::Socket | Ready::Timeout => Ok(Pause::Elapsed),
+            Ready::Socket(_) | Ready::Timeout => Ok(Pause::Elapsed),
         }
     }
 

@@ -140,7 +140,7 @@ impl Client {
         let outgoing = self.outgoing(Ask { id, method: METHOD, params, ..Ask::default() });
         let (mut connection, head) = self.exchanger.fetch("POST", &outgoing)?;
         let mut decoder = self.begin_stream(&mut connection, head, METHOD)?;
-        let exchanger = &self.exchanger;
+        let exchanger = &mut self.exchanger;
         let read = exchanger.read_messages(&mut connection, &mut decoder, Some(id), None, ear);
         position.retry = decoder.retry();
         match read {
@@ -182,7 +182,7 @@ impl Client {
         }
         let mut decoder = self.begin_stream(&mut connection, head, "GET")?;
         ear.stand(None)?;
-        let exchanger = &self.exchanger;
+        let exchanger = &mut self.exchanger;
         let read = exchanger.read_messages(&mut connection, &mut decoder, None, Some(style), ear);
         position.retry = decoder.retry();
         if let Some(id) = decoder.last_event_id() {

@@ -183,6 +183,10 @@ impl Client {
         ask.id = id;
         let outgoing = self.outgoing(ask);
         let legacy = self.server.legacy_style(self.session.as_deref());
+        let offers = self.exchanger.options().abilities != Abilities::default();
+        if let (Some(style), true, true) = (legacy, offers, ASKING.contains(&method)) {
+            self.exchanger.open_side(style);
+        }
         let repeatable = method != "tools/call";
         let posting = Posting { outgoing: &outgoing, awaited: Some(id), legacy, repeatable };
         let options = self.exchanger.options();

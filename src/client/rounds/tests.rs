@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -238,6 +239,39 @@ fn requests_of_a_legacy_server_are_answered_on_another_connection() {
     );
     for answer in answers {
         assert_eq!(answer.field("mcp-session-id"), Some("s1"));
+    }
+}
+
+#[test]
+fn questions_on_the_stream_of_the_session_are_answered_while_the_call_waits() {
+    for streams in [false, true] {
+        // The call is answered once its question is.
+        let answered = Barrier::new(2);
+        let server = Scripted::start(move |received| match received.method() {
+            "GET" => {
+                let question =
+                    json!({"id": "q", "method": "elicitation/create", "params": form("Who?")});
+                Answer::KeepAlive(open_events(&format!("id: 1\ndata: {question}\n\n")))
+            }
+            "POST" if received.body.get("result").is_some() => {
+                answered.wait();
+                Answer::KeepAlive(reply(202, "", ""))
+            }
+            _ => legacy(received, |received| {
+                answered.wait();
+                match streams {
+                    true => Answer::KeepAlive(events(&[result(received, &text("5"))])),
+                    false => answer(received, &text("5")),
+                }
+            }),
+        });
+        let mut client = Client::connect(&server.url, options(ALL).0).expect("legacy");
+        let mut ada = Ada::default();
+        assert_eq!(call(&mut client, &mut ada).expect("a result"), "5");
+        assert_eq!(ada.asked, ["Who?"]);
+        client.close();
+        let methods = server.methods();
+        assert_eq!(methods[3..], ["GET", "tools/call", "POST", "DELETE"]);
     }
 }
 
