@@ -96,6 +96,8 @@ pub use rt::server::{DrainHandle, Running, StartError};
 pub use rt::settings::RtSettings;
 pub use serve::limits::ServeLimits;
 pub use server::{ServeError, Server};
+pub use session::change::Changes;
+pub use session::limits::{SessionLimits, SessionMode, SessionSettings};
 pub use session::seal::{StateKey, StateKeyError};
 
 /// The code of README.md, compiled with the tests.

@@ -68,6 +68,7 @@ const LIMIT_STRUCTS: &[(&str, &str)] = &[
     ("src/jsonrpc/decode.rs", "JsonLimits"),
     ("src/handler/ask/mod.rs", "AskLimits"),
     ("src/serve/limits.rs", "ServeLimits"),
+    ("src/session/limits.rs", "SessionLimits"),
     ("src/rt/settings.rs", "RtSettings"),
     ("src/controller/catalogue.rs", "ListSettings"),
 ];

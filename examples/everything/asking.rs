@@ -52,6 +52,17 @@ pub(crate) fn asking(server: Server) -> Server {
 /// The tools that the suite calls in the modern era, one way of asking each.
 pub(crate) fn rounds(server: Server) -> Server {
     server
+        .prompt(
+            "test_input_required_result_prompt",
+            "Asks what it is for",
+            async |cx: Cx, (): ()| match cx
+                .ask("user_context", "What should the prompt be about?")
+                .await?
+            {
+                Elicited::Accepted(Context { context }) => Ok(format!("Think about: {context}")),
+                Elicited::Declined | Elicited::Cancelled => Ok("Think.".to_owned()),
+            },
+        )
         .tool("test_input_required_result_elicitation", "Asks for a name", greet)
         .tool("test_input_required_result_sampling", "Asks the client's model", {
             async |cx: Cx, (): ()| {
@@ -224,4 +235,10 @@ fn choices() -> Value {
             "items": {"type": "string", "enum": ["option1", "option2", "option3"]}},
         "titledMulti": {"type": "array", "items": {"anyOf": titled}}
     }, "required": []})
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Context {
+    /// What the prompt should be about.
+    context: String,
 }

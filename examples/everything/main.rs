@@ -3,9 +3,11 @@
 //!
 //!     cargo run --release --example everything -- serve --listen 127.0.0.1:8080
 //!
-//! Copy from here: each function below is one way to write one; `asking` has those that ask.
+//! Copy from here: each function below is one way to write one; `asking` has those that ask,
+//! `changing` what changes.
 
 mod asking;
+mod changing;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
         .description("Every feature of Ringlane, one short tool each")
         .instructions("For tests: each tool shows one feature.");
     let server = prompts(resources(debugging(structured(streaming(content(server))))));
-    asking::rounds(asking::asking(server)).main()
+    asking::rounds(asking::asking(changing::changing(server))).main()
 }
 
 // Content: what a tool can give back.
@@ -272,9 +274,6 @@ fn resources(server: Server) -> Server {
                 .description("A picture")
                 .mime_type("image/png"),
         )
-        .resource("test://watched-resource", "watched-resource", "A text to watch", {
-            async |_: Cx| Ok("This text never changes.")
-        })
         .add_resource_template(
             ResourceTemplate::new("test://template/{id}/data", "template", data)
                 .description("What is known of an id")

@@ -2,10 +2,13 @@
 //!
 //! Reading order: `time` (moments), `timers` (who waits until when), `clock` (both, as a core
 //! sees them), `spawn` (tasks of a core), `pool` (memory that is used again instead of allocated),
-//! `fault` (whose fault an error is).
+//! `mailbox` (mail between threads), `broadcast` (mail to every core), `fault` (whose fault an error
+//! is).
 
+pub mod broadcast;
 pub mod clock;
 pub mod fault;
+pub mod mailbox;
 pub mod pool;
 pub mod spawn;
 pub mod time;

@@ -104,6 +104,15 @@ pub struct RawServe {
                 HOST[:PORT], or * for any; may be repeated"
     )]
     pub allow_host: Vec<String>,
+    /// Sessions for clients of the legacy era.
+    #[arg(
+        long,
+        value_name = "MODE",
+        help_heading = CALLERS,
+        help = "Sessions for clients that begin with a handshake: optional (requests without one \
+                are answered too), required, off [default: optional]"
+    )]
+    pub sessions: Option<String>,
     /// The key to what clients carry.
     #[arg(
         long,

@@ -51,7 +51,7 @@ impl Settings {
     }
 
     /// The most memory, in bytes, that peers can make the server hold in user space: what each
-    /// connection may buffer, times how many there may be.
+    /// connection may buffer and each session keep, times how many there may be.
     #[must_use]
     pub fn memory_bytes_max(&self) -> u64 {
         let limits = &self.serve.limits;
@@ -63,7 +63,10 @@ impl Settings {
             limits.stream_buffer_bytes_max as u64,
         ];
         let each = parts.into_iter().fold(0, u64::saturating_add);
-        each.saturating_mul(self.runtime.connections_max as u64)
+        let connections = each.saturating_mul(self.runtime.connections_max as u64);
+        let sessions = &self.serve.sessions.limits;
+        let kept = (sessions.replay_bytes_max as u64).saturating_mul(sessions.sessions_max as u64);
+        connections.saturating_add(kept)
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Catalogue {
 pub(super) struct Edition {
     /// The result of `initialize`, or of `server/discover`.
     pub(super) greeting: Bytes,
+    /// The same for clients that get no session.
+    pub(super) sessionless_greeting: Bytes,
     /// The pages of each list, in the order of [`List::ALL`].
     pages: [Vec<Bytes>; List::ALL.len()],
     /// Whether each tool's results are structured.
@@ -130,9 +132,14 @@ fn edition(registry: &Registry, lists: &ListSettings, revision: Revision) -> Edi
         let pages = pages(list.member(), &entries(registry, list, rules), lists.page_entries_max);
         pages.into_iter().map(|page| seal(page, Some(lists), &server_name)).collect()
     };
+    let greet = |tells_changes| {
+        let greeting = greeting(registry, revision, &server_info, tells_changes);
+        seal(greeting, Some(lists), &server_info)
+    };
     let no_values = json!({"completion": {"values": [], "total": 0, "hasMore": false}});
     Edition {
-        greeting: seal(greeting(registry, revision, &server_info), Some(lists), &server_info),
+        greeting: greet(true),
+        sessionless_greeting: greet(false),
         pages: List::ALL.map(pages_of),
         structured: registry
             .tools()
@@ -178,14 +185,19 @@ fn pages(member: &str, entries: &[Value], page_entries_max: usize) -> Vec<Map<St
     starts.map(page).collect()
 }
 
-fn greeting(registry: &Registry, revision: Revision, server_info: &Value) -> Map<String, Value> {
+fn greeting(
+    registry: &Registry,
+    revision: Revision,
+    server_info: &Value,
+    tells_changes: bool,
+) -> Map<String, Value> {
     let mut greeting = Map::new();
     let mut insert = |name: &str, value: Value| greeting.insert(name.to_owned(), value);
     match revision.era() {
         Era::Legacy => insert("protocolVersion", json!(revision.rules().name)),
         Era::Modern => insert("supportedVersions", json!(Revision::MODERN_NAMES)),
     };
-    insert("capabilities", capabilities(registry, revision.rules()));
+    insert("capabilities", capabilities(registry, revision.rules(), tells_changes));
     if revision.era() == Era::Legacy {
         insert("serverInfo", server_info.clone());
     }
@@ -195,17 +207,25 @@ fn greeting(registry: &Registry, revision: Revision, server_info: &Value) -> Map
     greeting
 }
 
-/// What the server declares: what it offers, and logging, since any handler may log.
-fn capabilities(registry: &Registry, rules: &Rules) -> Value {
-    let declared = [
-        ("logging", true),
-        ("tools", !registry.tools().is_empty()),
-        ("resources", registry.has_resources()),
-        ("prompts", !registry.prompts().is_empty()),
-        ("completions", rules.completions && registry.completes()),
-    ];
-    let declared = declared.into_iter().filter(|(_, declared)| *declared);
-    declared.map(|(name, _)| (name.to_owned(), json!({}))).collect()
+/// What the server declares: what it offers, and logging, since any handler may log. Changes are
+/// told on event streams, which a legacy client without a session has none of.
+fn capabilities(registry: &Registry, rules: &Rules, tells_changes: bool) -> Value {
+    let plain = || json!({});
+    let listed = || if tells_changes { json!({"listChanged": true}) } else { plain() };
+    let watched = || {
+        if tells_changes { json!({"subscribe": true, "listChanged": true}) } else { plain() }
+    };
+    let mut declared = Map::from_iter([("logging".to_owned(), plain())]);
+    let mut declare = |name: &str, is_offered: bool, value: Value| {
+        if is_offered {
+            declared.insert(name.to_owned(), value);
+        }
+    };
+    declare("tools", !registry.tools().is_empty(), listed());
+    declare("resources", registry.has_resources(), watched());
+    declare("prompts", !registry.prompts().is_empty(), listed());
+    declare("completions", rules.completions && registry.completes(), plain());
+    declared.into()
 }
 
 /// Adds what the modern era wants on a result: its type, the server's name, cache hints.

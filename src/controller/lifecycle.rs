@@ -42,7 +42,7 @@ impl Controller {
         let reply = Reply { id: asked.id, revision };
         let edition = self.catalogue.edition(revision);
         if self.session_mode == SessionMode::Off {
-            return reply.result(out, &edition.greeting);
+            return reply.result(out, &edition.sessionless_greeting);
         }
         let capabilities = asked.params.and_then(|params| params.get("capabilities"));
         let greeting = Greeting {

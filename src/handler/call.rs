@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use super::answer::Finished;
 use super::ask::AskLimits;
@@ -26,6 +27,7 @@ use crate::mcp::capability::ClientCapabilities;
 use crate::mcp::meta::{Meta, RESERVED_PREFIX};
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::{Era, Revision};
+use crate::session::change::Changes;
 use crate::session::conversation::{Session, TooMany, Work};
 use crate::session::question::Question;
 use crate::session::seal::Sealer;
@@ -40,6 +42,8 @@ pub struct Services {
     pub off_core: Arc<dyn OffCore>,
     /// The core's tasks.
     pub spawn: Rc<dyn Spawn>,
+    /// Tells clients what changed.
+    pub changes: Changes,
     /// Seals what clients carry from one round of a call to the next.
     pub sealer: Arc<Sealer>,
 }
@@ -272,6 +276,16 @@ impl Call {
     #[must_use]
     pub fn takes_events(&self) -> bool {
         self.session.borrow().is_some() && self.frames.borrow().is_stream()
+    }
+
+    /// Lets whoever carries its stream go, and come back.
+    pub(super) fn pause(&self, retry: Duration) {
+        if let Some((session, stream)) = self.event_stream()
+            && stream.can_pause()
+        {
+            session.note_growth(stream.open());
+            stream.pause(retry);
+        }
     }
 
     /// Lets it answer on a stream that others answer on too.

@@ -20,6 +20,7 @@ use crate::jsonrpc::encode;
 use crate::mcp::capability::Capability;
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::{Era, Revision};
+use crate::session::change::Changes;
 
 /// The context of a call. Clones are handles to the same call.
 #[derive(Clone, Debug)]
@@ -63,6 +64,20 @@ impl Cx {
     pub fn log_from(&self, logger: &str, level: LogLevel, data: impl Serialize) -> Room<'_> {
         self.tell_log(level, Some(logger), &data);
         Room { cx: self }
+    }
+
+    /// Tells clients that something of the server changed. See [`Changes`].
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.call.services().changes
+    }
+
+    /// Lets the client of a long call go, and come back for the rest after `retry`: its connection
+    /// is free meanwhile, and what is told until then waits. Clients of 2025-11-25 that have a
+    /// session can; for others nothing changes. Spec: MCP 2025-11-25 transports, "Sending Messages
+    /// to the Server" (polling).
+    pub fn pause(&self, retry: Duration) {
+        self.call.pause(retry);
     }
 
     /// Waits, without holding up anybody else on this core. Precise to a millisecond, never short.

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use crate::base::mailbox::Mailbox;
 use crate::rt::acceptor::{Accepted, Acceptor};
 use crate::rt::gate::Gate;
-use crate::rt::mailbox::Mailbox;
 use crate::rt::mesh::Handed;
 use crate::rt::socket::Socket;
 

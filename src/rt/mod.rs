@@ -4,8 +4,7 @@
 //! `arrivals` (connections come to it), `acceptor` (from outside), `mesh` (or from other workers),
 //! `gate` (and are counted), `socket` (what they are), `readiness` (how all of them wait),
 //! `listener` and `address` (where they come to), `driver` (io_uring or epoll), `clock` and
-//! `ticker` (time), `spawn` (tasks), `mailbox` (mail between threads), `broadcast` (to every
-//! worker), `blocking` (work that blocks), `affinity`, `limits`, `signal`.
+//! `ticker` (time), `spawn` (tasks), `blocking` (work that blocks), `affinity`, `limits`, `signal`.
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
 pub mod acceptor;
@@ -13,13 +12,11 @@ pub mod address;
 pub mod affinity;
 pub mod arrivals;
 pub mod blocking;
-pub mod broadcast;
 pub mod clock;
 pub mod driver;
 mod gate;
 mod limits;
 pub mod listener;
-pub mod mailbox;
 pub mod mesh;
 mod readiness;
 pub mod server;

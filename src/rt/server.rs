@@ -14,22 +14,22 @@ use std::thread::JoinHandle;
 
 use rustix::io::Errno;
 
+use crate::base::broadcast::{Broadcaster, broadcast};
 use crate::base::fault::Fault;
+use crate::base::mailbox::{Postman, mailbox};
 use crate::rt::address::ListenAddress;
 use crate::rt::affinity::{self, AffinityError};
 use crate::rt::blocking::BlockingPool;
-use crate::rt::broadcast::{Broadcaster, broadcast};
 use crate::rt::clock::Origin;
 use crate::rt::driver::{Driver, DriverError};
 use crate::rt::gate::House;
 use crate::rt::limits;
 use crate::rt::listener::{self, ListenError, ListenOptions, SocketFile};
-use crate::rt::mailbox::{Postman, mailbox};
 use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::settings::{RtSettings, SettingError};
 use crate::rt::signal::SignalWatch;
 use crate::rt::worker::{self, Pinning, Report, WorkerPlan, WorkerSeat};
-use crate::session::change::{Announce, Change};
+use crate::session::change::{Change, Changes};
 
 /// The server did not start, or could not be watched. Nothing of it is left running.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -251,10 +251,15 @@ impl Running {
         self.drain.clone()
     }
 
-    /// What tells changes to every worker, from any thread.
+    #[cfg(test)]
+    pub(super) fn announcer(&self) -> Broadcaster<Change> {
+        self.announcer.clone()
+    }
+
+    /// What tells clients that something changed, from any thread.
     #[must_use]
-    pub fn announcer(&self) -> Arc<dyn Announce> {
-        Arc::new(self.announcer.clone())
+    pub fn changes(&self) -> Changes {
+        Changes::new(Arc::new(self.announcer.clone()))
     }
 
     /// Drains at the first SIGTERM or SIGINT, and exits the process at a second one, as long as the

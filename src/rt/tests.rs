@@ -15,11 +15,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::mailbox::mailbox;
 use crate::rt::acceptor::Accepted;
 use crate::rt::address::ListenAddress;
 use crate::rt::arrivals::Arrival;
 use crate::rt::driver::{Driver, IoChoice};
-use crate::rt::mailbox::mailbox;
 use crate::rt::server::{Running, serve};
 use crate::rt::settings::RtSettings;
 use crate::rt::socket::Socket;

@@ -17,15 +17,15 @@ use std::thread::JoinHandle;
 
 use rustix::io::Errno;
 
+use crate::base::broadcast::{Broadcaster, Notices};
+use crate::base::mailbox::Mailbox;
 use crate::rt::acceptor::Acceptor;
 use crate::rt::affinity;
 use crate::rt::arrivals::{Arrival, Arrivals};
 use crate::rt::blocking::BlockingPool;
-use crate::rt::broadcast::{Broadcaster, Notices};
 use crate::rt::clock::{CoreClock, Origin};
 use crate::rt::driver::{Core, Driver, DriverError};
 use crate::rt::gate::{Gate, House};
-use crate::rt::mailbox::Mailbox;
 use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::ticker;
 use crate::session::change::Change;

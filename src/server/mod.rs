@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::base::broadcast::{Notice, Notices};
 use crate::base::clock::Clock;
 use crate::base::pool::Pooled;
 use crate::cli;
@@ -26,14 +27,13 @@ use crate::handler::registry::{Registry, RegistryError};
 use crate::mcp::model::icon::Icon;
 use crate::rt::arrivals::Arrival;
 use crate::rt::blocking::BlockingPool;
-use crate::rt::broadcast::{Notice, Notices};
 use crate::rt::server::{Running, StartError};
 use crate::rt::socket::Socket;
 use crate::rt::spawn::WorkerTasks;
 use crate::rt::worker::WorkerSeat;
 use crate::serve::connection::{CloseReason, Parcel, Shift, Turn, serve_connection, workbench};
 use crate::serve::shard::{ServeSettings, Shard};
-use crate::session::change::Change;
+use crate::session::change::{Change, Changes};
 use crate::session::id::IdMint;
 use crate::session::seal::Sealer;
 use crate::session::table::Membership;
@@ -260,6 +260,7 @@ async fn work(mut seat: WorkerSeat, frozen: Frozen) {
         off_core: Arc::new(Pool(seat.blocking().clone())),
         spawn: Rc::new(WorkerTasks),
         sealer,
+        changes: Changes::new(Arc::new(seat.announcer())),
     };
     let mesh = seat.mesh();
     let membership = Membership { worker: mesh.index(), worker_count: mesh.workers(), mint };

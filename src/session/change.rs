@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::broadcast::Broadcaster;
 use crate::jsonrpc::encode;
 
 /// Something that clients may want to look at anew.
@@ -30,6 +31,45 @@ pub trait Announce: fmt::Debug + Send + Sync {
     /// Tells every core, the caller's own included, without waiting. A core that has no room for it
     /// learns that it missed something.
     fn announce(&self, change: Change);
+}
+
+impl Announce for Broadcaster<Change> {
+    fn announce(&self, change: Change) {
+        self.tell(change);
+    }
+}
+
+/// A handle to tell clients that something changed, from any thread. Clones tell the same clients.
+///
+/// Clients of the legacy era hear it on the stream that they opened for such things, those of the
+/// modern one on their `subscriptions/listen`. Whoever listens to neither hears nothing.
+#[derive(Clone, Debug)]
+pub struct Changes(Arc<dyn Announce>);
+
+impl Changes {
+    pub(crate) fn new(announce: Arc<dyn Announce>) -> Self {
+        Self(announce)
+    }
+
+    /// The list of tools is not what it was.
+    pub fn tools(&self) {
+        self.0.announce(Change::Tools);
+    }
+
+    /// The list of prompts is not what it was.
+    pub fn prompts(&self) {
+        self.0.announce(Change::Prompts);
+    }
+
+    /// The list of resources, or of their templates, is not what it was.
+    pub fn resources(&self) {
+        self.0.announce(Change::Resources);
+    }
+
+    /// The resource of this address does not hold what it held. Told to those who watch it.
+    pub fn resource(&self, uri: &str) {
+        self.0.announce(Change::ResourceUpdated(uri.into()));
+    }
 }
 
 impl Change {

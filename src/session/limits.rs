@@ -1,5 +1,7 @@
 //! What sessions may cost: every bound of this floor, with unit and default.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Whether legacy clients get sessions.
@@ -13,6 +15,32 @@ pub enum SessionMode {
     /// There are none: every request is answered by itself, and GET and DELETE are not served.
     Off,
 }
+
+impl SessionMode {
+    const NAMES: [(&'static str, Self); 3] =
+        [("optional", Self::Optional), ("required", Self::Required), ("off", Self::Off)];
+}
+
+impl fmt::Display for SessionMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.iter().find(|(_, mode)| mode == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for SessionMode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        let known = Self::NAMES.into_iter().find(|(name, _)| *name == text);
+        known.map(|(_, mode)| mode).ok_or_else(|| UnknownMode(text.to_owned()))
+    }
+}
+
+/// A word that is no [`SessionMode`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is none of optional, required, off")]
+pub struct UnknownMode(String);
 
 /// How sessions are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

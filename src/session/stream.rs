@@ -293,12 +293,11 @@ impl EventStream {
         freed
     }
 
-    /// Asks the carrier to leave and the client to come back after `retry`. Without effect on a
+    /// Asks the carrier, or the first one to come, to leave and the client to come back after `retry`. Without effect on a
     /// stream whose client cannot.
     pub fn pause(&self, retry: Duration) {
+        let mut inner = self.inner.borrow_mut();
         if self.can_pause() {
-            self.open();
-            let mut inner = self.inner.borrow_mut();
             inner.pause = Some(retry);
             inner.wake_carrier();
         }
@@ -309,7 +308,6 @@ impl EventStream {
         let mut inner = self.inner.borrow_mut();
         inner.carrier += 1;
         inner.is_attached = true;
-        inner.pause = None;
         inner.wake_carrier();
         inner.carrier
     }
@@ -325,6 +323,7 @@ impl EventStream {
                 return Err(NotResumed::NeverSent);
             }
             let due = inner.log.since(after + 1).ok_or(NotResumed::Forgotten)?.len();
+            inner.pause = None;
             inner.sent = after + 1;
             inner.unsent_bytes = due;
         }

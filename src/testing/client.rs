@@ -15,7 +15,7 @@ use super::clock::VirtualClock;
 use super::exchange::{Reply, mirrored, read_reply};
 use super::executor::Executor;
 use super::pipe::{ClientEnd, Windows, pipe};
-use super::serving::{serve, services};
+use super::serving::{changes, pass_on, serve, services};
 use crate::base::clock::Clock;
 use crate::base::time::Now;
 use crate::controller::catalogue::Catalogue;
@@ -114,10 +114,14 @@ impl TestClient {
         let membership = Membership { worker: 0, worker_count: 1, mint };
         let clock = VirtualClock::starting_at(START);
         let executor = Executor::new(clock.clone());
-        let services = Services { sealer, ..services(clock.clone(), executor.spawner()) };
+        let (changes, notices) = changes();
+        let services = services(clock.clone(), executor.spawner());
+        let services = Services { sealer, changes, ..services };
+        let shard = Shard::new(settings.clone(), catalogue.clone(), services, &membership);
+        executor.spawn(pass_on(notices, shard.clone()));
         Self {
             executor,
-            shard: Shard::new(settings.clone(), catalogue.clone(), services, &membership),
+            shard,
             settings,
             catalogue,
             clock,
@@ -475,7 +479,8 @@ mod tests {
             assert_eq!(client.list_tools().map(|tools| tools.len()), Ok(2));
             client.call("steps", json!({ "count": 0 })).expect("an answer");
         }
-        assert_eq!(client.executor.task_count(), 1);
+        // One serves the connection, one passes on what changes.
+        assert_eq!(client.executor.task_count(), 2);
         let counters = client.shard().counters();
         assert_eq!((counters.requests.get(), counters.refusals.get()), (6, 0));
     }

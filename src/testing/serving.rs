@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::off_core::InPlace;
+use crate::base::broadcast::{Notice, Notices, broadcast};
 use crate::base::clock::Clock;
 use crate::base::spawn::Spawn;
 use crate::handler::ask::state::PURPOSE;
@@ -12,13 +13,35 @@ use crate::handler::call::Services;
 use crate::serve::connection::{CloseReason, Parcel, Shift, serve_connection, workbench};
 use crate::serve::shard::Shard;
 use crate::serve::transport::Transport;
+use crate::session::change::{Change, Changes};
 use crate::session::seal::{Sealer, StateKey};
 
-/// What handlers stand on in a test: this clock, these tasks, blocking work in place, and a
-/// [`sealer`].
+/// What handlers stand on in a test: this clock, these tasks, blocking work in place, a [`sealer`],
+/// and nobody who hears of changes.
 #[must_use]
 pub fn services(clock: Rc<dyn Clock>, spawn: Rc<dyn Spawn>) -> Services {
-    Services { clock, off_core: Arc::new(InPlace), spawn, sealer: sealer() }
+    let (changes, _nobody) = changes();
+    Services { clock, off_core: Arc::new(InPlace), spawn, sealer: sealer(), changes }
+}
+
+/// What tells changes, and where they come out.
+#[must_use]
+pub fn changes() -> (Changes, Notices<Change>) {
+    const WAITING_MAX: usize = 64;
+    let (broadcaster, mut notices) = broadcast(1, WAITING_MAX);
+    let notices = notices.pop().unwrap_or_else(|| unreachable!("there is one core"));
+    (Changes::new(Arc::new(broadcaster)), notices)
+}
+
+/// Passes on to the clients of a core what changed, for ever.
+#[expect(clippy::infinite_loop, reason = "it lives as long as its executor")]
+pub async fn pass_on(mut notices: Notices<Change>, shard: Rc<Shard>) {
+    loop {
+        match notices.next().await {
+            Notice::Message(change) => shard.announce(&change),
+            Notice::Lost => shard.announce_all(),
+        }
+    }
 }
 
 /// Seals made with the same key every time.

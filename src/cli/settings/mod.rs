@@ -44,6 +44,10 @@ pub fn settle(raw: &RawServe, base: &Settings) -> (Settings, Vec<String>) {
     for text in &raw.allow_host {
         noted(&mut faults, "--allow-host", serve.hosts.allow(text));
     }
+    if let Some(text) = &raw.sessions {
+        serve.sessions.mode =
+            noted(&mut faults, "--sessions", text.parse()).unwrap_or(serve.sessions.mode);
+    }
     if let Some(path) = &raw.state_key_file {
         let key = noted(&mut faults, "--state-key-file", key_file::read(path));
         settings.state_key = key.unwrap_or(settings.state_key);
@@ -122,6 +126,7 @@ pub fn report(settings: &Settings) -> String {
     line("io", &runtime.io);
     line("allow-origin", &serve.origins);
     line("allow-host", &serve.hosts);
+    line("sessions", &serve.sessions.mode);
     let state_key = if settings.state_key.is_random() { "random at start" } else { "given" };
     line("state-key", &state_key);
     line("buffers max", &gibibytes(settings.memory_bytes_max()));

@@ -12,8 +12,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use crate::base::mailbox::{Full, Postman};
 use crate::rt::gate::{House, Place};
-use crate::rt::mailbox::{Full, Postman};
 use crate::rt::socket::Socket;
 
 /// The workers of a server, as one of them sees them. Clones see the same.

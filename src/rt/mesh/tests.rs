@@ -10,11 +10,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use crate::base::broadcast::Notice;
 use crate::base::time::Deadline;
 use crate::base::timers::Timers;
 use crate::rt::acceptor::Accepted;
 use crate::rt::arrivals::Arrival;
-use crate::rt::broadcast::Notice;
 use crate::rt::mesh::Mesh;
 use crate::rt::server::{Running, serve};
 use crate::rt::settings::RtSettings;

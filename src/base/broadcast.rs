@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use crate::rt::mailbox::{Mailbox, Postman, mailbox};
-use crate::session::change::{Announce, Change};
+use crate::base::mailbox::{Mailbox, Postman, mailbox};
 
 /// Tells every worker of a server. Clones tell the same ones.
 pub struct Broadcaster<M> {
@@ -66,12 +65,6 @@ impl<M: Clone> Broadcaster<M> {
                 desk.postman.ring();
             }
         }
-    }
-}
-
-impl Announce for Broadcaster<Change> {
-    fn announce(&self, change: Change) {
-        self.tell(change);
     }
 }
 
