@@ -26,8 +26,9 @@ enum Kind {
     Text(String),
     Image { data: String, mime_type: String },
     Audio { data: String, mime_type: String },
-    Resource(ResourceContents),
-    ResourceLink(ResourceLink),
+    // Boxed, since text and pictures would be as large as these otherwise.
+    Resource(Box<ResourceContents>),
+    ResourceLink(Box<ResourceLink>),
 }
 
 /// The contents of a resource, embedded.
@@ -91,13 +92,13 @@ impl Content {
     /// A resource, with its contents.
     #[must_use]
     pub fn resource(contents: ResourceContents) -> Self {
-        Self::of(Kind::Resource(contents))
+        Self::of(Kind::Resource(Box::new(contents)))
     }
 
     /// A resource, by its address. Since 2025-06-18; an older client is given a line of text.
     #[must_use]
     pub fn resource_link(link: ResourceLink) -> Self {
-        Self::of(Kind::ResourceLink(link))
+        Self::of(Kind::ResourceLink(Box::new(link)))
     }
 
     /// The same block with annotations.
