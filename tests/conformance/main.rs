@@ -9,12 +9,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use ringlane::{Era, Revision};
-use serde_json::json;
+use ringlane::mcp::model::{elicitation, form, root, sampling};
+use ringlane::{Era, Revision, Sampling};
+use serde_json::{Value, json};
 use support::ask::{ALL, Ask, BOTH, JSON, MODERN, NDJSON, SSE};
 use support::client::Answer;
 use support::house::{House, each, each_of, plain};
 use support::library::library;
+use support::schema::check_question;
 
 const FORMATS: [&str; 4] = [BOTH, JSON, SSE, NDJSON];
 
@@ -227,4 +229,59 @@ fn refusals_of_what_is_no_message_of_any_revision() {
             assert_eq!(conn.ask(&unlike.accept(format)).refusal(), (400, -32020));
         }
     });
+}
+
+#[test]
+fn questions_of_every_kind() {
+    let all = json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}});
+    everywhere(|_, revision, ask| {
+        let asks = Ask::call(revision, "asks", json!({}));
+        if revision.era() == Era::Legacy {
+            // Without a session nobody can be asked, and the model is told so.
+            assert_eq!(ask(asks).result()["isError"], true);
+            return;
+        }
+        assert_eq!(ask(asks.clone()).refusal(), (400, -32021));
+        let asks = asks.meta("io.modelcontextprotocol/clientCapabilities", all.clone());
+        let asked = ask(asks.clone());
+        assert_eq!(asked.result()["inputRequests"].as_object().unwrap().len(), 4);
+        let accepted = json!({"action": "accept", "content": {"text": "a@b.c"}});
+        let said = json!({"role": "assistant", "model": "m",
+            "content": {"type": "text", "text": "Hello!"}});
+        let answers = json!({"form": accepted, "url": {"action": "accept"}, "model": said,
+            "roots": {"roots": []}});
+        let state = asked.result()["requestState"].clone();
+        let retry = asks.param("inputResponses", answers).param("requestState", state);
+        assert_eq!(ask(retry.clone()).said(), "answered");
+        let forged = retry.param("requestState", "v1.forged");
+        assert_eq!(ask(forged).refusal(), (200, -32602));
+    });
+}
+
+/// What legacy clients are asked on a stream, as far as their revision can be.
+#[test]
+fn questions_in_the_words_of_each_revision() {
+    let form = json!({"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "string", "format": "email", "default": "x", "pattern": "."},
+        "b": {"type": "boolean", "default": true},
+        "c": {"type": "string", "oneOf": [{"const": "a", "title": "A"}], "default": "a"}}});
+    let question = Sampling::user("a").user_says("b").system("s").temperature(0.5).hint("h");
+    let question = question.tool("t", "d", json!({"type": "object"}));
+    for revision in ALL {
+        let rules = revision.rules();
+        let holds = |method: &str, params: Value| {
+            let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+            check_question(revision, &request);
+        };
+        holds(sampling::METHOD, question.params(rules));
+        holds(root::METHOD, json!({}));
+        if rules.elicitation {
+            let schema = form::for_revision(&form, rules).unwrap();
+            holds(elicitation::METHOD, elicitation::form_params("?", schema, rules));
+        }
+        if rules.elicitation_modes {
+            let page = "https://example.com/";
+            holds(elicitation::METHOD, elicitation::url_params("?", page, "7", rules));
+        }
+    }
 }

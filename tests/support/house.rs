@@ -1,13 +1,16 @@
 //! A server with a tool of every kind, run on each driver.
 
+use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::Poll;
 use std::time::Duration;
 
 use ringlane::{
-    Annotations, Answer, BlockingCx, Capability, Content, Cx, DrainHandle, Icon, IoChoice,
-    ListenAddress, LogLevel, ResourceContents, ResourceLink, Role, Running, Server, Settings,
-    Theme, Tool, ToolAnnotations, ToolError,
+    Annotations, Answer, BlockingCx, Capability, Content, Cx, DrainHandle, Form, Icon, IoChoice,
+    ListenAddress, LogLevel, ResourceContents, ResourceLink, Role, Running, Sampling, Server,
+    Settings, Theme, Tool, ToolAnnotations, ToolError,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,7 +132,7 @@ fn furnish(gate: &Gate, told: &Sender<&'static str>) -> Server {
         .website("https://example.com/")
         .icon(icon())
         .instructions("For tests.");
-    waiting(broken(telling(structured(content(server)))), gate, told)
+    waiting(asking(broken(telling(structured(content(server))))), gate, told)
 }
 
 fn icon() -> Icon {
@@ -334,6 +337,41 @@ fn broken(server: Server) -> Server {
         .tool_blocking("panic_off_core", "Breaks", |_: BlockingCx, (): ()| -> Result<(), _> {
             break_down()
         })
+}
+
+fn asking(server: Server) -> Server {
+    server.tool("asks", "Asks for all there is, at once", async |cx: Cx, (): ()| {
+        let page = "https://example.com/";
+        let mut form = pin!(cx.ask_form("form", form()));
+        let mut url = pin!(cx.ask_url("url", "Open this", page));
+        let mut model = pin!(cx.sample("model", Sampling::user("Hello?")));
+        let mut roots = pin!(cx.roots("roots"));
+        // Answered all together or not at all.
+        poll_fn(|context| {
+            let form = form.as_mut().poll(context)?.is_pending();
+            let url = url.as_mut().poll(context)?.is_pending();
+            let model = model.as_mut().poll(context)?.is_pending();
+            let roots = roots.as_mut().poll(context)?.is_pending();
+            let waits = form || url || model || roots;
+            if waits { Poll::Pending } else { Poll::Ready(Ok("answered")) }
+        })
+        .await
+    })
+}
+
+/// A form with a field of every kind but a multiple choice, which older revisions do not have.
+pub fn form() -> Form {
+    let properties = json!({
+        "text": {"type": "string", "title": "Text", "description": "Any", "minLength": 1,
+            "maxLength": 9, "format": "email", "default": "a@b.c"},
+        "count": {"type": "integer", "minimum": 1, "maximum": 9, "default": 3},
+        "price": {"type": "number", "default": 1.5},
+        "yes": {"type": "boolean", "default": true},
+        "plain": {"type": "string", "enum": ["a", "b"], "default": "a"},
+        "titled": {"type": "string", "oneOf": [{"const": "a", "title": "A"}], "default": "a"},
+    });
+    let required = json!(["text"]);
+    Form::new("?", json!({"type": "object", "properties": properties, "required": required}))
 }
 
 /// A panic that the hook, which prints, is not told of.

@@ -33,6 +33,10 @@ pub(crate) enum Def {
     ListPrompts,
     GetPrompt,
     Complete,
+    InputRequired,
+    Elicit,
+    Sample,
+    ListRoots,
     Progress,
     Log,
     HeaderMismatch,
@@ -79,6 +83,10 @@ impl Def {
             Self::ListPrompts => "ListPromptsResult",
             Self::GetPrompt => "GetPromptResult",
             Self::Complete => "CompleteResult",
+            Self::InputRequired => "InputRequiredResult",
+            Self::Elicit => "ElicitRequest",
+            Self::Sample => "CreateMessageRequest",
+            Self::ListRoots => "ListRootsRequest",
             Self::Progress => "ProgressNotification",
             Self::Log => "LoggingMessageNotification",
             Self::HeaderMismatch => "HeaderMismatchError",
@@ -135,7 +143,10 @@ pub(crate) fn check_message(asked: &Asked, message: &Value) {
     }
     if let Some(result) = message.get("result") {
         check(revision, Def::Response, message);
-        check(revision, Def::of_result(&asked.method, revision), result);
+        match result.get("resultType").and_then(Value::as_str) {
+            Some("input_required") => check_questions(revision, &asked.method, result),
+            _ => check(revision, Def::of_result(&asked.method, revision), result),
+        }
         check_envelope(revision, &asked.method, result);
     } else {
         check_error(asked, message);
@@ -143,6 +154,28 @@ pub(crate) fn check_message(asked: &Asked, message: &Value) {
     if let Some(id) = message.get("id") {
         assert_eq!(Some(id.to_string()), asked.id, "{message}");
     }
+}
+
+/// The end of a call that asks: something is asked, in words of the schema, and bound to a state.
+fn check_questions(revision: Revision, method: &str, result: &Value) {
+    assert!(matches!(method, "tools/call" | "prompts/get" | "resources/read"), "{method} asks");
+    check(revision, Def::InputRequired, result);
+    let questions = result["inputRequests"].as_object().unwrap();
+    assert!(!questions.is_empty() && result["requestState"].is_string(), "{result}");
+    for question in questions.values() {
+        check_question(revision, question);
+    }
+}
+
+/// Holds a question against the schema that its method names.
+pub(crate) fn check_question(revision: Revision, question: &Value) {
+    let def = match question["method"].as_str().unwrap() {
+        "elicitation/create" => Def::Elicit,
+        "sampling/createMessage" => Def::Sample,
+        "roots/list" => Def::ListRoots,
+        other => panic!("nobody can be asked {other}"),
+    };
+    check(revision, def, question);
 }
 
 /// Before 2026-07-28 there was no member of these names, and a strict client may refuse them.
@@ -161,10 +194,12 @@ fn check_envelope(revision: Revision, method: &str, result: &Value) {
             assert_eq!(reserved, None, "{revision}");
         }
         Era::Modern => {
-            assert_eq!(result["resultType"], "complete");
+            let is_complete = result["resultType"] == "complete";
+            assert!(is_complete || result["resultType"] == "input_required", "{result}");
             assert!(result["_meta"]["io.modelcontextprotocol/serverInfo"].is_object());
-            let kept =
-                method.ends_with("/list") || matches!(method, "server/discover" | "resources/read");
+            let kept = is_complete
+                && (method.ends_with("/list")
+                    || matches!(method, "server/discover" | "resources/read"));
             assert_eq!((has("ttlMs"), has("cacheScope")), (kept, kept), "{result}");
         }
     }
