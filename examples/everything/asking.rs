@@ -49,20 +49,9 @@ pub(crate) fn asking(server: Server) -> Server {
         })
 }
 
-/// The tools that the suite calls in the modern era, one way of asking each.
+/// What the suite calls in the modern era, one way of asking each.
 pub(crate) fn rounds(server: Server) -> Server {
     server
-        .prompt(
-            "test_input_required_result_prompt",
-            "Asks what it is for",
-            async |cx: Cx, (): ()| match cx
-                .ask("user_context", "What should the prompt be about?")
-                .await?
-            {
-                Elicited::Accepted(Context { context }) => Ok(format!("Think about: {context}")),
-                Elicited::Declined | Elicited::Cancelled => Ok("Think.".to_owned()),
-            },
-        )
         .tool("test_input_required_result_elicitation", "Asks for a name", greet)
         .tool("test_input_required_result_sampling", "Asks the client's model", {
             async |cx: Cx, (): ()| {
@@ -98,6 +87,7 @@ pub(crate) fn rounds(server: Server) -> Server {
                 Ok(said.text())
             }
         })
+        .prompt("test_input_required_result_prompt", "Asks what it is about", about)
         .tool("order_once", "Orders before it asks, once however often it is called", order)
 }
 
@@ -134,6 +124,12 @@ struct Colour {
 }
 
 #[derive(Deserialize, Serialize, JsonSchema)]
+struct Context {
+    /// What it is about
+    context: String,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
 struct Confirmation {
     /// Whether to go on
     ok: bool,
@@ -153,6 +149,12 @@ async fn in_turn(cx: Cx, (): ()) -> Result<String, ToolError> {
     let colour: Elicited<Colour> = cx.ask("step2", &question).await?;
     let colour = colour.accepted().map_or_else(|| "no color".to_owned(), |said| said.color);
     Ok(format!("{name} likes {colour}"))
+}
+
+async fn about(cx: Cx, (): ()) -> Result<String, ToolError> {
+    let said: Elicited<Context> = cx.ask("user_context", "What is it about?").await?;
+    let context = said.accepted().map_or_else(|| "nothing".to_owned(), |said| said.context);
+    Ok(format!("Let us talk about {context}."))
 }
 
 async fn together(cx: Cx, (): ()) -> Result<String, ToolError> {
@@ -235,10 +237,4 @@ fn choices() -> Value {
             "items": {"type": "string", "enum": ["option1", "option2", "option3"]}},
         "titledMulti": {"type": "array", "items": {"anyOf": titled}}
     }, "required": []})
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Context {
-    /// What the prompt should be about.
-    context: String,
 }
