@@ -25,6 +25,7 @@ use crate::jsonrpc::message::Id;
 use crate::jsonrpc::view::View;
 use crate::mcp::capability::ClientCapabilities;
 use crate::mcp::meta::{Meta, RESERVED_PREFIX};
+use crate::mcp::method::Method;
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::{Era, Revision};
 use crate::session::change::Changes;
@@ -76,6 +77,8 @@ pub struct Call {
     task: RefCell<Option<Waker>>,
     /// What was asked and answered; `None` as long as nothing was.
     rounds: RefCell<Option<Box<Rounds>>>,
+    /// Whether its method lets it ask.
+    may_ask: Cell<bool>,
     /// What answers are good for, written where the client could be asked.
     binding: RefCell<Binding>,
 }
@@ -127,11 +130,13 @@ impl Call {
             cancel_wakers: RefCell::default(),
             task: RefCell::default(),
             rounds: RefCell::default(),
+            may_ask: Cell::new(false),
             binding: RefCell::default(),
         }
     }
 
     fn begin(&self, start: &CallStart<'_>) -> Result<(), RpcError> {
+        self.may_ask.set(Method::may_ask(start.method));
         *self.rounds.borrow_mut() = self.read_rounds(start)?;
         self.revision.set(start.revision);
         self.capabilities.set(start.capabilities);
@@ -157,14 +162,19 @@ impl Call {
     /// What the request brings of earlier rounds. Rounds are of the modern era.
     fn read_rounds(&self, start: &CallStart<'_>) -> Result<Option<Box<Rounds>>, RpcError> {
         let brings = |name: &str| start.params.is_some_and(|params| params.get(name).is_some());
-        let may_ask = start.capabilities.can_answer() || brings("requestState");
-        if start.revision.era() == Era::Legacy || !may_ask {
+        let is_asked = start.capabilities.can_answer() || brings("requestState");
+        if start.revision.era() == Era::Legacy || !self.may_ask.get() || !is_asked {
             return Ok(None);
         }
         let mut binding = self.binding.borrow_mut();
         binding.write(start.method, start.params, start.principal);
         let now = self.services.clock.unix_seconds();
         Rounds::read(start.params, &binding, &self.services.sealer, &self.ask, now)
+    }
+
+    /// Whether its method lets it ask.
+    pub(super) fn may_ask(&self) -> bool {
+        self.may_ask.get()
     }
 
     /// What was asked and answered in this call.

@@ -93,6 +93,13 @@ impl Method {
         )
     }
 
+    /// Whether the answer to a method of this name may be a question in return
+    /// (MCP 2026-07-28, basic/patterns/mrtr).
+    #[must_use]
+    pub fn may_ask(name: &str) -> bool {
+        matches!(name, "tools/call" | "prompts/get" | "resources/read")
+    }
+
     /// What `Mcp-Name` mirrors for a method of this name, known to this server or not
     /// (MCP 2026-07-28, streamable HTTP, "Standard Request Headers").
     #[must_use]

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use ringlane::testing::{CallError, TestClient};
 use ringlane::{
-    Cx, Elicited, Form, LogLevel, Revision, Root, Sampling, Server, StateKey, ToolError,
+    Completing, Cx, Elicited, Form, LogLevel, Prompt, Revision, Root, Sampling, Server, StateKey,
+    ToolError,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -470,6 +471,37 @@ fn asking_has_its_bounds() {
     let (_, code, message) = refusal(retry(&mut client, "introduce", long, None));
     assert_eq!(code, -32603);
     assert!(message.contains("state_bytes_max"), "{message}");
+}
+
+#[test]
+fn prompts_ask_as_tools_do_and_completions_do_not() {
+    let about = async |cx: Cx, Item { item }: Item| {
+        let asked: Elicited<Name> = cx.ask("who", "For whom?").await?;
+        Ok(asked.accepted().map_or(item.clone(), |Name { name }| format!("{item} for {name}")))
+    };
+    let nosy = async |cx: Cx, _: Completing| {
+        let asked: Elicited<Name> = cx.ask("who", "Who types?").await?;
+        Ok(asked.accepted().into_iter().map(|Name { name }| name).collect::<Vec<_>>())
+    };
+    let server = server().add_prompt(Prompt::new("about", "d", about).complete("item", nosy));
+    let mut client = server.test_client().unwrap().declaring(all());
+    let params = json!({"name": "about", "arguments": {"item": "tea"}});
+    let asked = client.request("prompts/get", params.clone()).unwrap();
+    assert_eq!(asked["resultType"], "input_required");
+    // The state of a prompt is none of a tool of the same name.
+    let mut wrong = params;
+    wrong["arguments"]["item"] = json!("coffee");
+    wrong["requestState"] = asked["requestState"].clone();
+    invalid(client.request("prompts/get", wrong.clone()));
+    let mut client = client.answering(|_| accepted(json!({"name": "Ada"})));
+    wrong.as_object_mut().unwrap().remove("requestState");
+    let result = client.request("prompts/get", wrong).unwrap();
+    assert_eq!(result["messages"][0]["content"]["text"], "coffee for Ada");
+    let typed = json!({"ref": {"type": "ref/prompt", "name": "about"},
+        "argument": {"name": "item", "value": "t"}});
+    let (_, code, message) = refusal(client.request("completion/complete", typed));
+    assert_eq!(code, -32603);
+    assert!(message.contains("cannot ask"), "{message}");
 }
 
 #[test]

@@ -225,6 +225,9 @@ impl Cx {
         params: impl FnOnce() -> Result<Value, ToolError>,
     ) -> Result<Value, ToolError> {
         let call = self.call();
+        if !call.may_ask() {
+            return Err(misuse(key, "what completes an argument cannot ask"));
+        }
         call.rounds().name(Named::Question, key).map_err(|rule| misuse(key, rule))?;
         if let Some(answer) = call.rounds().answer(key) {
             return Ok(answer);
@@ -325,6 +328,6 @@ impl Drop for Open<'_> {
 fn misuse(key: &str, rule: &str) -> ToolError {
     ToolError::rpc(
         INTERNAL_ERROR,
-        format!("Internal error: the tool asked wrongly: `{key}`: {rule}"),
+        format!("Internal error: the handler asked wrongly: `{key}`: {rule}"),
     )
 }
