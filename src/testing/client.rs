@@ -159,7 +159,8 @@ impl TestClient {
     /// The same client, answering what it is asked. `answer` is given each question as
     /// `{"method": .., "params": ..}` and gives the result: an `ElicitResult` and the like. Without
     /// this, a call that ends with questions gives them as its result. What may be asked must be
-    /// [declared](Self::declaring).
+    /// [declared](Self::declaring). Legacy clients are asked in sessions, of which this one opens
+    /// none: in that era a tool that asks is told that it cannot.
     ///
     /// ```
     /// # use ringlane::{Cx, Elicited, Server};

@@ -251,7 +251,12 @@ fn questions_of_every_kind() {
         let answers = json!({"form": accepted, "url": {"action": "accept"}, "model": said,
             "roots": {"roots": []}});
         let state = asked.result()["requestState"].clone();
-        let retry = asks.param("inputResponses", answers).param("requestState", state);
+        let asks = asks.param("requestState", state);
+        let some = json!({"roots": answers["roots"], "model": answers["model"]});
+        let again = ask(asks.clone().param("inputResponses", some));
+        let left: Vec<_> = again.result()["inputRequests"].as_object().unwrap().keys().collect();
+        assert_eq!(left, ["form", "url"]);
+        let retry = asks.param("inputResponses", answers);
         assert_eq!(ask(retry.clone()).said(), "answered");
         let forged = retry.param("requestState", "v1.forged");
         assert_eq!(ask(forged).refusal(), (200, -32602));

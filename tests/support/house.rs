@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Poll;
 use std::time::Duration;
@@ -341,19 +341,28 @@ fn broken(server: Server) -> Server {
 
 fn asking(server: Server) -> Server {
     server.tool("asks", "Asks for all there is, at once", async |cx: Cx, (): ()| {
+        type Asking<'a> = Pin<Box<dyn Future<Output = Result<(), ToolError>> + 'a>>;
         let page = "https://example.com/";
-        let mut form = pin!(cx.ask_form("form", form()));
-        let mut url = pin!(cx.ask_url("url", "Open this", page));
-        let mut model = pin!(cx.sample("model", Sampling::user("Hello?")));
-        let mut roots = pin!(cx.roots("roots"));
-        // Answered all together or not at all.
+        let mut questions: Vec<Asking<'_>> = vec![
+            Box::pin(async { cx.ask_form("form", form()).await.map(drop) }),
+            Box::pin(async { cx.ask_url("url", "Open this", page).await.map(drop) }),
+            Box::pin(async { cx.sample("model", Sampling::user("Hello?")).await.map(drop) }),
+            Box::pin(async { cx.roots("roots").await.map(drop) }),
+        ];
         poll_fn(|context| {
-            let form = form.as_mut().poll(context)?.is_pending();
-            let url = url.as_mut().poll(context)?.is_pending();
-            let model = model.as_mut().poll(context)?.is_pending();
-            let roots = roots.as_mut().poll(context)?.is_pending();
-            let waits = form || url || model || roots;
-            if waits { Poll::Pending } else { Poll::Ready(Ok("answered")) }
+            let mut failed = None;
+            questions.retain_mut(|question| match question.as_mut().poll(context) {
+                Poll::Pending => true,
+                Poll::Ready(answered) => {
+                    failed = failed.take().or(answered.err());
+                    false
+                }
+            });
+            match failed {
+                Some(error) => Poll::Ready(Err(error)),
+                None if questions.is_empty() => Poll::Ready(Ok("answered")),
+                None => Poll::Pending,
+            }
         })
         .await
     })
