@@ -2,9 +2,10 @@
 //!
 //! Reading order: `session` (`Client`, the story), `settle` and `era` (which era to speak),
 //! `exchange` and `side` (one message and its answer), `rounds` (a request that is asked back),
-//! `question` and `form` (what servers ask), `listen` (notifications), `request` and `mirror` (what is sent),
-//! `answer` and `message` (what comes back), `lists`, `tools`, `resources` and `prompts` (what it
-//! means), `connection` and `pipe` (the socket), `waits`, `endpoint`, `options`, `error`.
+//! `question` and `form` (what servers ask), `listen` (notifications), `request` and `mirror`
+//! (what is sent), `answer` and `message` (what comes back), `lists`, `tools`, `resources` and
+//! `prompts` (what it means), `connection` and `pipe` (the socket), `waits`, `endpoint`,
+//! `options`, `error`.
 //! The protocol parts take and give values; only `connection`, `pipe` and `waits` touch the
 //! system, blocking, since their user is a command line.
 

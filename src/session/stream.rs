@@ -293,8 +293,8 @@ impl EventStream {
         freed
     }
 
-    /// Asks the carrier, or the first one to come, to leave and the client to come back after `retry`. Without effect on a
-    /// stream whose client cannot.
+    /// Asks the carrier, or the first one to come, to leave, and the client to come back after
+    /// `retry`. Without effect on a stream whose client cannot.
     pub fn pause(&self, retry: Duration) {
         let mut inner = self.inner.borrow_mut();
         if self.can_pause() {

@@ -111,7 +111,7 @@ fn help_tells_flags_defaults_and_examples() {
             ],
         ),
         (&["-h"], &["\nWorkers:\n", "[default: 127.0.0.1:8080]"]),
-        (&["serve", "--help"], &["call_timeout                     5m  time for a tool call;"]),
+        (&["serve", "--help"], &["call_timeout                      5m  time for a tool call;"]),
         (&["help", "call"], &["Usage: ringlane call [OPTIONS] <URL> <TOOL> [ARGUMENT]..."]),
         (&["call", "-h"], &["KEY:=JSON", "[default: 5m]", "ringlane call localhost:8080 add a=2"]),
         (&["ls", "-h"], &["unix:SOCKET[:/PATH]", "[possible values: auto, modern,"]),

@@ -30,7 +30,11 @@ fn what_is_offered_is_declared_where_the_revision_knows_it() {
                 Era::Legacy => conn.ask(&Ask::initialize(revision)),
                 Era::Modern => conn.ask(&Ask::new(revision, "server/discover")),
             };
-            let mut declared = json!({"logging": {}, "resources": {}, "prompts": {}});
+            let mut declared = json!({
+                "logging": {},
+                "resources": {"subscribe": true, "listChanged": true},
+                "prompts": {"listChanged": true}
+            });
             if from(revision, Revision::V2025_03_26) {
                 declared["completions"] = json!({});
             }

@@ -366,7 +366,8 @@ fn a_handshake_settles_on_a_legacy_revision() {
             let ask = Ask::initialize(*revision);
             let result = conn.ask(&ask).result().clone();
             assert_eq!(result["protocolVersion"], revision.to_string());
-            assert_eq!(result["capabilities"], json!({"logging": {}, "tools": {}}));
+            let capabilities = json!({"logging": {}, "tools": {"listChanged": true}});
+            assert_eq!(result["capabilities"], capabilities);
             assert_eq!(result["instructions"], "For tests.");
         }
         for unknown in ["2026-07-28", "2031-01-01", "1.0", ""] {

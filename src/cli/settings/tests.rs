@@ -49,6 +49,7 @@ fn no_flags_change_nothing() {
 #[test]
 fn every_fault_is_named_at_once_with_its_fix() {
     let wrong = RawServe {
+        sessions: Some("maybe".to_owned()),
         listen: vec!["nowhere".to_owned(), "unix:".to_owned()],
         path: None,
         workers: Some("0".to_owned()),
@@ -77,6 +78,7 @@ fn every_fault_is_named_at_once_with_its_fix() {
         "--allow-origin: ",
         "--allow-origin: ",
         "--allow-host: ",
+        "--sessions: \"maybe\" is none of optional, required, off",
         "--state-key-file: \"/nowhere/key\" cannot be read",
         "--limit: \"body_bytes_max\" is not NAME=VALUE",
         "--limit: there is no limit \"body_byte_max\": did you mean body_bytes_max?",
@@ -91,7 +93,7 @@ fn every_fault_is_named_at_once_with_its_fix() {
         let told = faults.get(index).map(String::as_str).unwrap_or_default();
         assert!(told.starts_with(expected), "{expected} is not {told}");
     }
-    assert_eq!(faults.len(), 15, "{faults:#?}");
+    assert_eq!(faults.len(), 16, "{faults:#?}");
     let listen = Settings::default().runtime.listen;
     assert_eq!(settings.runtime.listen, listen, "what is faulty keeps its value");
 }
