@@ -1,6 +1,7 @@
 //! A client that answers what it is asked, in tests.
 //!
-//! In: a result that says `input_required`. Out: the answers that its retry brings.
+//! In: a result that says `input_required`, or one question of a stream. Out: the answers that its
+//! retry brings, or the one that is posted.
 //! Spec: MCP 2026-07-28 basic/patterns/mrtr.
 
 use std::fmt;
@@ -16,6 +17,11 @@ pub(super) struct Answering(Box<dyn FnMut(&Value) -> Value>);
 impl Answering {
     pub(super) fn new(answer: impl FnMut(&Value) -> Value + 'static) -> Self {
         Self(Box::new(answer))
+    }
+
+    /// The answer to one question.
+    pub(super) fn answer(&mut self, question: &Value) -> Value {
+        (self.0)(question)
     }
 
     /// The answers to what a result asks, by key; `None` if it asks nothing.

@@ -14,6 +14,7 @@ use super::answering::{Answering, ROUNDS_MAX};
 use super::clock::VirtualClock;
 use super::exchange::{Reply, mirrored, read_reply};
 use super::executor::Executor;
+use super::legacy::Poster;
 use super::pipe::{ClientEnd, Windows, pipe};
 use super::serving::{changes, pass_on, serve, services};
 use crate::base::clock::Clock;
@@ -60,6 +61,7 @@ pub struct TestClient {
     host: String,
     capabilities: Value,
     answering: Option<Answering>,
+    session: Option<String>,
     last_id: u64,
 }
 
@@ -131,6 +133,7 @@ impl TestClient {
             host: "localhost".to_owned(),
             capabilities: json!({}),
             answering: None,
+            session: None,
             last_id: 0,
         }
     }
@@ -139,6 +142,7 @@ impl TestClient {
     #[must_use]
     pub fn speaking(mut self, revision: Revision) -> Self {
         self.revision = revision;
+        self.session = None;
         self
     }
 
@@ -149,7 +153,8 @@ impl TestClient {
         self
     }
 
-    /// The same client, declaring these capabilities (a `ClientCapabilities` object).
+    /// The same client, declaring these capabilities (a `ClientCapabilities` object). In the legacy
+    /// era it opens a session to do so, with its first request, and calls in it from then on.
     #[must_use]
     pub fn declaring(mut self, capabilities: Value) -> Self {
         self.capabilities = capabilities;
@@ -158,12 +163,11 @@ impl TestClient {
 
     /// The same client, answering what it is asked. `answer` is given each question as
     /// `{"method": .., "params": ..}` and gives the result: an `ElicitResult` and the like. Without
-    /// this, a call that ends with questions gives them as its result. What may be asked must be
-    /// [declared](Self::declaring). Legacy clients are asked in sessions, of which this one opens
-    /// none: in that era a tool that asks is told that it cannot.
+    /// this, a call of the modern era that ends with questions gives them as its result. What may be
+    /// asked must be [declared](Self::declaring). The same tool is asked both ways:
     ///
     /// ```
-    /// # use ringlane::{Cx, Elicited, Server};
+    /// # use ringlane::{Cx, Elicited, Revision, Server};
     /// # use serde_json::json;
     /// # #[derive(serde::Deserialize, schemars::JsonSchema)] struct Name { name: String }
     /// let greet = async |cx: Cx, (): ()| {
@@ -176,8 +180,11 @@ impl TestClient {
     ///     .expect("a sound server")
     ///     .declaring(json!({"elicitation": {}}))
     ///     .answering(|_question| json!({"action": "accept", "content": {"name": "Ada"}}));
-    /// let result = client.call("greet", json!({})).expect("an answer");
-    /// assert_eq!(result["content"][0]["text"], "Ada");
+    /// for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+    ///     client = client.speaking(revision);
+    ///     let result = client.call("greet", json!({})).expect("an answer");
+    ///     assert_eq!(result["content"][0]["text"], "Ada");
+    /// }
     /// ```
     #[must_use]
     pub fn answering(mut self, answer: impl FnMut(&Value) -> Value + 'static) -> Self {
@@ -302,9 +309,7 @@ impl TestClient {
         client_end
     }
 
-    /// Sends a request, answers what it asks in return, and reads its last answer. In the legacy
-    /// era a question is a request on the stream of a session, which this client does not open: it
-    /// is told that it cannot be asked.
+    /// Sends a request, answers what it asks in return, and reads its last answer.
     fn converse(&mut self, method: &str, params: Value, accept: &str) -> Result<Heard, CallError> {
         let mut heard = self.ask(method, params.clone(), accept)?;
         for _round in 0..ROUNDS_MAX {
@@ -324,6 +329,9 @@ impl TestClient {
 
     /// Sends a request and reads its answer.
     fn ask(&mut self, method: &str, mut params: Value, accept: &str) -> Result<Heard, CallError> {
+        if self.wants_session() {
+            self.open_session()?;
+        }
         self.last_id += 1;
         let id = self.last_id;
         let mut head = self.head(accept);
@@ -338,12 +346,42 @@ impl TestClient {
         understand(&reply, id)
     }
 
+    fn wants_session(&self) -> bool {
+        let declares = self.capabilities.as_object().is_some_and(|all| !all.is_empty());
+        self.session.is_none() && self.revision.era() == Era::Legacy && declares
+    }
+
+    /// Shakes hands, in the legacy era.
+    fn open_session(&mut self) -> Result<(), CallError> {
+        let params = json!({
+            "protocolVersion": self.revision.rules().name,
+            "capabilities": self.capabilities,
+            "clientInfo": { "name": "test-client", "version": env!("CARGO_PKG_VERSION") }
+        });
+        let request = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
+        let reply = self.post(&request, ANY).ok_or(CallError::NoAnswer)?;
+        understand(&reply, 0)?;
+        self.session = reply.session;
+        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        self.post(&ready, ANY).map(|_accepted| ()).ok_or(CallError::NoAnswer)
+    }
+
+    fn post(&mut self, message: &Value, accept: &str) -> Option<Reply> {
+        let (head, body) = (self.head(accept), message.to_string());
+        let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        self.exchange(request.as_bytes())
+    }
+
     fn head(&self, accept: &str) -> String {
-        format!(
+        let mut head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: {accept}\r\n\
              MCP-Protocol-Version: {}\r\n",
             self.settings.path, self.host, self.revision
-        )
+        );
+        if let Some(session) = &self.session {
+            head.push_str(&format!("Mcp-Session-Id: {session}\r\n"));
+        }
+        head
     }
 
     /// Repeats the body in fields, as the modern era wants it.
@@ -373,13 +411,16 @@ impl TestClient {
             self.input.clear();
             self.connect()
         });
-        let input = &mut self.input;
+        let head = self.head(ANY);
+        let Self { input, answering, shard, executor, .. } = self;
+        let executor = &*executor;
+        let mut poster = Poster { head, shard, executor, seen_count: 0, answering };
         let conversation = async {
             // A server that refused early reads no further, and its answer is there all the same.
             let _refused = connection.write(request).await;
-            read_reply(&connection, input).await
+            read_reply(&connection, input, &mut |reply| poster.answer(reply)).await
         };
-        let reply = self.executor.block_on(conversation).flatten()?;
+        let reply = executor.block_on(conversation).flatten()?;
         if reply.persistence == Persistence::KeepAlive {
             self.connection = Some(connection);
         }
@@ -406,6 +447,8 @@ fn understand(reply: &Reply, id: u64) -> Result<Heard, CallError> {
         body: String::from_utf8_lossy(&reply.body).into_owned(),
     };
     let mut notifications = reply.messages().ok_or_else(not_a_response)?;
+    // Questions were answered as they came.
+    notifications.retain(|message| message.get("method").is_none() || message.get("id").is_none());
     let mut response = notifications.pop().ok_or_else(not_a_response)?;
     if response["id"] != json!(id) {
         return Err(not_a_response());

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::pipe::ClientEnd;
-use crate::http::h1::body::{BodyDecoder, BodyLimits, Progress};
+use crate::http::h1::body::{BodyDecoder, BodyLimits, ChunkedDecoder, Progress};
 use crate::http::h1::head::{FieldSlots, HeadLimits};
 use crate::http::h1::response::{DecodedResponse, ResponseFraming, decode};
 use crate::http::head::{Framing, Persistence};
@@ -21,6 +21,8 @@ pub(super) struct Reply {
     pub(super) content_type: String,
     pub(super) body: Vec<u8>,
     pub(super) persistence: Persistence,
+    /// The session that the answer opened.
+    pub(super) session: Option<String>,
 }
 
 /// What the head of an answer says.
@@ -29,9 +31,14 @@ struct Head {
     framing: ResponseFraming,
 }
 
-/// Reads one answer, interim ones skipped. `input` keeps what follows it. `None` when the
-/// connection ended before the answer did, or when it cannot be understood.
-pub(super) async fn read_reply(connection: &ClientEnd, input: &mut Vec<u8>) -> Option<Reply> {
+/// Reads one answer, interim ones skipped. `hear` is shown what there is of a stream each time that
+/// more of it came. `input` keeps what follows the answer. `None` when the connection ended before
+/// it did, or when it cannot be understood.
+pub(super) async fn read_reply(
+    connection: &ClientEnd,
+    input: &mut Vec<u8>,
+    hear: &mut dyn FnMut(&Reply),
+) -> Option<Reply> {
     let mut head = loop {
         match take_head(input)? {
             Some(head) if head.reply.status >= 200 => break head,
@@ -43,7 +50,7 @@ pub(super) async fn read_reply(connection: &ClientEnd, input: &mut Vec<u8>) -> O
     let framing = match head.framing {
         ResponseFraming::None => return Some(head.reply),
         ResponseFraming::Length(length) => Framing::Length(length),
-        ResponseFraming::Chunked => Framing::Chunked,
+        ResponseFraming::Chunked => return read_chunks(connection, input, head.reply, hear).await,
         ResponseFraming::UntilClose => {
             while fill(connection, input).await? > 0 {}
             head.reply.body = std::mem::take(input);
@@ -65,6 +72,29 @@ pub(super) async fn read_reply(connection: &ClientEnd, input: &mut Vec<u8>) -> O
     }
 }
 
+async fn read_chunks(
+    connection: &ClientEnd,
+    input: &mut Vec<u8>,
+    mut reply: Reply,
+    hear: &mut dyn FnMut(&Reply),
+) -> Option<Reply> {
+    let limits = BodyLimits { body_bytes_max: u64::MAX, ..BodyLimits::default() };
+    let mut decoder = ChunkedDecoder::new(0, &limits);
+    loop {
+        let progress = decoder.advance(input).ok()?;
+        reply.body.extend_from_slice(input.get(decoder.body())?);
+        if let Progress::Complete { next_start, .. } = progress {
+            input.drain(..next_start);
+            return Some(reply);
+        }
+        decoder.consume(input);
+        hear(&reply);
+        if fill(connection, input).await? == 0 {
+            return None;
+        }
+    }
+}
+
 /// Takes a head off the front. The outer `None` is one that is no head.
 #[expect(clippy::option_option, reason = "both are gone one line after")]
 fn take_head(input: &mut Vec<u8>) -> Option<Option<Head>> {
@@ -78,6 +108,7 @@ fn take_head(input: &mut Vec<u8>) -> Option<Option<Head>> {
                 content_type: String::from_utf8_lossy(content_type).into_owned(),
                 body: Vec::new(),
                 persistence: head.persistence,
+                session: head.mcp_session_id.map(|id| String::from_utf8_lossy(id).into_owned()),
             };
             (Head { reply, framing: head.framing }, used_bytes)
         }
@@ -102,7 +133,8 @@ impl Reply {
         let json = |text: &str| serde_json::from_str(text).ok();
         match self.content_type.as_str() {
             "text/event-stream" => {
-                text.lines().filter_map(|line| line.strip_prefix("data: ")).map(json).collect()
+                let whole = text.rsplit_once("\n\n").map_or("", |(whole, _begun)| whole);
+                whole.lines().filter_map(|line| line.strip_prefix("data: ")).map(json).collect()
             }
             "application/x-ndjson" => {
                 text.lines().filter(|line| !line.is_empty()).map(json).collect()

@@ -5,13 +5,14 @@
 //! a test is quick and gives the same answer every time. Reading order: `client` (a client and its
 //! server in one value; most tests need no more), `pipe` (the network), `clock` and `executor`
 //! (time and turns), `answering` (answers to what the server asks), `off_core` (blocking work, in
-//! place), `random` (numbers from a seed).
+//! place), `legacy` (sessions, and questions while a call waits), `random` (numbers from a seed).
 
 mod answering;
 pub mod client;
 pub mod clock;
 mod exchange;
 pub mod executor;
+mod legacy;
 pub mod off_core;
 pub mod pipe;
 pub mod random;
