@@ -185,10 +185,20 @@ impl Field {
                 }
             }
         }
-        for (key, word) in [("format", "as"), ("pattern", "that matches")] {
-            if let Some(told) = self.schema.get(key).and_then(Value::as_str) {
-                rule.push_str(&format!(", {word} {told}"));
-            }
+        let text_of = |key: &str| self.schema.get(key).and_then(Value::as_str);
+        if let Some(format) = text_of("format") {
+            rule.push_str(", such as ");
+            rule.push_str(match format {
+                "date" => "2026-12-24",
+                "date-time" => "2026-12-24T18:00:00Z",
+                "email" => "ada@example.org",
+                "uri" => "https://example.org/",
+                // Another format is none of this protocol; its name may tell.
+                other => other,
+            });
+        }
+        if let Some(pattern) = text_of("pattern") {
+            rule.push_str(&format!(", that matches {pattern}"));
         }
         rule
     }
@@ -333,6 +343,8 @@ mod tests {
         assert_eq!(form.fields[0].rule(), "text, at least 2 letters");
         assert_eq!(form.fields[1].rule(), "a whole number, 1 to 9");
         assert_eq!(form.fields[1].default, Some(json!(5)));
+        let dated = json!({"type": "string", "format": "date", "pattern": "4$"});
+        assert_eq!(field(&dated).rule(), "text, such as 2026-12-24, that matches 4$");
         let table = [
             (json!({"properties": []}), "no object"),
             (json!({"properties": {"a": {"type": "object"}}}), "properties.a is neither"),
