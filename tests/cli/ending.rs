@@ -1,11 +1,11 @@
 //! Signals: the first drains, the second ends at once.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
-use crate::child::{Server, connect, send};
+use crate::child::{PATIENCE, Running, Server, connect, send};
 
 /// Calls the countdown on a connection of its own; returns when its first progress is there.
 fn begin_countdown(server: &Server, from: u8) -> BufReader<TcpStream> {
@@ -67,4 +67,64 @@ fn a_second_signal_ends_at_once() {
     let _ = reader.read_to_string(&mut answer);
     assert!(!answer.contains("liftoff"), "{answer}");
     assert_eq!(server.process.end().0, Some(130));
+}
+
+/// A server whose tools change once. Its threads end with the tests.
+#[expect(clippy::disallowed_methods, reason = "the other end of a program that blocks")]
+fn changing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || change(stream));
+        }
+    });
+    url
+}
+
+/// Answers one connection: a document for discovery, a stream without an end for the rest.
+fn change(mut stream: TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut reader = BufReader::new(stream.try_clone().expect("a second end"));
+    let (mut head, mut body_bytes) = (String::new(), 0);
+    while reader.read_line(&mut head).is_ok_and(|count| count > 2) {
+        let line = head.lines().last().unwrap_or_default().to_ascii_lowercase();
+        if let Some(length) = line.strip_prefix("content-length: ") {
+            body_bytes = length.trim().parse().expect("a length");
+        }
+    }
+    let mut body = vec![0; body_bytes];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    let discovers = head.contains("Mcp-Method: server/discover");
+    let (kind, text) = if discovers {
+        let result = r#"{"supportedVersions":["2026-07-28"],
+            "capabilities":{"tools":{"listChanged":true}}}"#;
+        ("application/json", format!(r#"{{"jsonrpc":"2.0","id":0,"result":{result}}}"#))
+    } else {
+        let told = ["subscriptions/acknowledged", "tools/list_changed"].map(|method| {
+            format!("data: {{\"method\":\"notifications/{method}\",\"params\":{{}}}}\n\n")
+        });
+        ("text/event-stream", told.concat())
+    };
+    let ends =
+        if discovers { format!("Content-Length: {}\r\n", text.len()) } else { String::new() };
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{ends}\r\n{text}");
+    stream.write_all(answer.as_bytes()).expect("sent");
+    // Until the other side goes.
+    let _ = reader.read_line(&mut head);
+}
+
+#[test]
+fn listening_ends_well_by_either_signal() {
+    let url = changing();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut process = Running::start(&["listen", &url]);
+        assert_eq!(process.line(), "tools/list_changed");
+        process.signal(signal);
+        let (code, rest, errors) = process.end();
+        assert_eq!((code, rest.as_str()), (Some(0), ""), "{errors}");
+        assert_eq!(errors, "listening\n");
+    }
 }
