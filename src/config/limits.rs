@@ -257,6 +257,12 @@ pub static TABLE: &[LimitRow] = &[
         least: 1,
     },
     LimitRow {
+        name: "answer_timeout",
+        about: "time for a legacy client to answer a question; then the asking handler is told",
+        field: Field::Duration(|s| &mut s.serve.limits.ask.answer_timeout),
+        least: 1000,
+    },
+    LimitRow {
         name: "state_bytes_max",
         about: "what a call that asked has its client carry; then an error",
         field: Field::Bytes(|s| &mut s.serve.limits.ask.state_bytes_max),

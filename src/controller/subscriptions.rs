@@ -21,7 +21,12 @@ impl Controller {
         envelope: Envelope<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
-        let watched = self.watchable(params).and_then(|uri| match envelope.session {
+        let known = |uri: &str| match self.catalogue.registry().resource_at(uri) {
+            Some(_) => Ok(()),
+            None => Err(error::resource_not_found(uri, reply.revision)),
+        };
+        let watched = self.watchable(params).and_then(|uri| known(uri).map(|()| uri));
+        let watched = watched.and_then(|uri| match envelope.session {
             Some(session) => session.watch(uri).map_err(|TooMany(limit)| {
                 error::invalid_params(format_args!("too many subscriptions ({limit}); end some"))
             }),

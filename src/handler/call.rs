@@ -71,6 +71,8 @@ pub struct Call {
     stream: RefCell<Option<Rc<EventStream>>>,
     /// Notifications that found no room in that stream.
     dropped_count: Cell<u64>,
+    /// How many questions its handler waits for.
+    waiting_count: Cell<i32>,
     cancelled: Cell<bool>,
     cancel_wakers: RefCell<Vec<Waker>>,
     /// The connection's task, woken for frames that are made while the handler is not polled.
@@ -126,6 +128,7 @@ impl Call {
             session: RefCell::default(),
             stream: RefCell::default(),
             dropped_count: Cell::new(0),
+            waiting_count: Cell::new(0),
             cancelled: Cell::new(false),
             cancel_wakers: RefCell::default(),
             task: RefCell::default(),
@@ -380,6 +383,27 @@ impl Call {
         session.ask(&stream, method, params_json).map_err(|TooMany(limit)| {
             ToolError::new(format!("the client cannot be asked: too many questions ({limit})"))
         })
+    }
+
+    pub(super) fn note_waiting(&self, change: i32) {
+        self.waiting_count.set(self.waiting_count.get() + change);
+    }
+
+    /// Whether its handler waits for what the client is asked: that is no time of the call's own.
+    #[must_use]
+    pub fn waits_for_client(&self) -> bool {
+        self.waiting_count.get() > 0
+    }
+
+    /// Takes a question back that nobody waits for any more.
+    pub(super) fn withdraw(&self, question: &Rc<Question>) {
+        if let (Some(session), Some(stream)) = (self.session(), self.opened_stream()) {
+            session.withdraw(&stream, question);
+        }
+    }
+
+    pub(super) fn ask_limits(&self) -> &AskLimits {
+        &self.ask
     }
 
     pub(super) fn wake_at_cancel(&self, waker: &Waker) {

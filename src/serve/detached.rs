@@ -91,7 +91,15 @@ async fn run(shard: &Shard, running: &mut RunningCall) -> End {
         if shard.phase() == Phase::Cancelling {
             return Poll::Ready(Err(Some("the server is shutting down")));
         }
-        Pin::new(&mut late).poll(context).map(|()| Err(Some("the tool call took too long")))
+        while Pin::new(&mut late).poll(context).is_ready() {
+            if !running.call.waits_for_client() {
+                return Poll::Ready(Err(Some("the tool call took too long")));
+            }
+            // A person's time is bounded by `answer_timeout`, and is none of the call's.
+            let deadline = shard.now().after(shard.limits().call_timeout);
+            late = shard.clock().timers().sleep_until(deadline);
+        }
+        Poll::Pending
     })
     .await;
     match reason {

@@ -396,6 +396,20 @@ impl Session {
         question.settle(reply);
     }
 
+    /// Takes a question back that nobody waits for, and tells the client, unless it was settled.
+    pub fn withdraw(&self, stream: &EventStream, question: &Rc<Question>) {
+        let mut questions = self.questions.borrow_mut();
+        let Some(at) = questions.iter().position(|held| Rc::ptr_eq(held, question)) else { return };
+        questions.swap_remove(at);
+        drop(questions);
+        self.append(stream, &mut |out| {
+            encode::notification_start(out, "notifications/cancelled");
+            out.extend_from_slice(br#"{"requestId":"#);
+            encode::unsigned(out, question.id());
+            out.extend_from_slice(br#","reason":"nobody waits for the answer any more"}}"#);
+        });
+    }
+
     // What the client watches.
 
     /// Watches a resource.

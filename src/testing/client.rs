@@ -163,8 +163,8 @@ impl TestClient {
 
     /// The same client, answering what it is asked. `answer` is given each question as
     /// `{"method": .., "params": ..}` and gives the result: an `ElicitResult` and the like. Without
-    /// this, a call of the modern era that ends with questions gives them as its result. What may be
-    /// asked must be [declared](Self::declaring). The same tool is asked both ways:
+    /// this, a call of the modern era that ends with questions gives them as its result. What may
+    /// be asked must be [declared](Self::declaring). The same tool is asked both ways:
     ///
     /// ```
     /// # use ringlane::{Cx, Elicited, Revision, Server};

@@ -15,7 +15,8 @@ mod forms;
 pub(super) mod rounds;
 pub mod state;
 
-use std::future::pending;
+use std::future::{Future, pending};
+use std::rc::Rc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -28,6 +29,7 @@ use super::call::Call;
 use super::context::Cx;
 use super::error::ToolError;
 use super::input::InputErrors;
+use crate::base::timers::Elapsed;
 use crate::jsonrpc::error::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::mcp::capability::Capability;
 use crate::mcp::model::elicitation::{self, Elicited, Form};
@@ -35,6 +37,7 @@ use crate::mcp::model::malformed::Malformed;
 use crate::mcp::model::root::{self, Root};
 use crate::mcp::model::sampling::{self, Sampled, Sampling};
 use crate::mcp::revision::Era;
+use crate::session::question::{Question, Reply};
 
 /// What asking may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,9 @@ pub struct AskLimits {
     pub state_life: Duration,
     /// How many times in a row a call may end with questions. Default 10; then with an error.
     pub ask_rounds_max: usize,
+    /// How long a client of the legacy era may take to answer one question, which does not count as
+    /// time of the call. Default 10 min; then the asking handler is told.
+    pub answer_timeout: Duration,
     /// How long the state of a call that asked may be, as it travels. Default 64 KiB; then the call
     /// ends with an error.
     pub state_bytes_max: usize,
@@ -54,6 +60,7 @@ impl Default for AskLimits {
         Self {
             state_life: Duration::from_secs(3600),
             ask_rounds_max: 10,
+            answer_timeout: Duration::from_secs(600),
             state_bytes_max: 64 * 1024,
         }
     }
@@ -238,8 +245,14 @@ impl Cx {
         let params = params()?;
         match self.era() {
             Era::Legacy => {
-                let question = call.ask_live(method, &params.to_string())?;
-                question.reply().await.map_err(|refusal| {
+                let live = Live::ask(call, method, &params.to_string())?;
+                let services = call.services();
+                let until = services.clock.now().after(call.ask_limits().answer_timeout);
+                let said = services.clock.timers().timeout(until, live.reply()).await;
+                let said = said.map_err(|Elapsed| {
+                    ToolError::new(format!("the client did not answer `{key}` in time"))
+                })?;
+                said.map_err(|refusal| {
                     let (message, code) = (refusal.message, refusal.code);
                     ToolError::new(format!("the client did not answer `{key}`: {message} ({code})"))
                 })
@@ -308,6 +321,32 @@ impl Cx {
     fn random_name(&self) -> Result<String, ToolError> {
         let bytes: [u8; 16] = self.call().services().sealer.random()?;
         Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+}
+
+/// A question on its way to a client of the legacy era. One that nobody waits for any more is
+/// withdrawn.
+struct Live<'a> {
+    call: &'a Call,
+    question: Rc<Question>,
+}
+
+impl<'a> Live<'a> {
+    fn ask(call: &'a Call, method: &'static str, params_json: &str) -> Result<Self, ToolError> {
+        let question = call.ask_live(method, params_json)?;
+        call.note_waiting(1);
+        Ok(Self { call, question })
+    }
+
+    fn reply(&self) -> impl Future<Output = Reply> {
+        self.question.clone().reply()
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.call.note_waiting(-1);
+        self.call.withdraw(&self.question);
     }
 }
 
