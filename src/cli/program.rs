@@ -45,7 +45,12 @@ impl Application for Server {
         let cpus = affinity::check(settings.runtime.cpus.as_ref());
         faults.extend(cpus.err().map(|fault| format!("--cpus: {fault}")));
         if faults.is_empty() {
-            return Ok(format!("{:14}  {}\n", "tools", self.tool_count()));
+            let mut text = String::new();
+            for (name, count) in self.offer_counts() {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{name:14}  {count}");
+            }
+            return Ok(text);
         }
         Err(faults)
     }

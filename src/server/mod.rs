@@ -200,9 +200,15 @@ impl Server {
             .unwrap_or("An MCP server over Streamable HTTP")
     }
 
-    /// How many tools it offers.
-    pub(crate) fn tool_count(&self) -> usize {
-        self.registry.tools().len()
+    /// How much it offers of each kind.
+    pub(crate) fn offer_counts(&self) -> [(&'static str, usize); 4] {
+        let registry = &self.registry;
+        [
+            ("tools", registry.tools().len()),
+            ("resources", registry.resources().len()),
+            ("templates", registry.templates().len()),
+            ("prompts", registry.prompts().len()),
+        ]
     }
 
     /// A call that is likely to work: the first tool, with a value of the right kind for each

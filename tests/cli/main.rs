@@ -7,5 +7,6 @@
 
 mod child;
 mod ending;
+mod readme;
 mod serving;
 mod words;

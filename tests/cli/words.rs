@@ -133,7 +133,10 @@ fn help_tells_flags_defaults_and_examples() {
         (&["completions", "bash"], &["_ringlane()"]),
         (&["completions", "zsh"], &["#compdef ringlane"]),
         (&["completions", "fish"], &["complete -c ringlane"]),
-        (&["check"], &["\nlimit head_timeout", "\nbuffers max ", "\ntools           3\n"]),
+        (
+            &["check"],
+            &["\nlimit head_timeout", "\nbuffers max ", "\ntools           4\nresources       1\n"],
+        ),
         (&["check", "--limit", "head_timeout=7s"], &["  7s  time for a whole request head"]),
     ];
     for (words, parts) in table {
