@@ -126,7 +126,7 @@ fn ls_and_call_work_in_both_eras() {
         let listed = run(&["ls", url, "--era", era, "--json"]);
         let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
         assert_eq!((&listed["era"], &listed["url"]), (&json!(era), &json!(url)));
-        assert_eq!(listed["tools"].as_array().map(Vec::len), Some(3));
+        assert_eq!(listed["tools"].as_array().map(Vec::len), Some(4));
 
         let from_input =
             run_with_input(&["call", url, "echo", "-", "--era", era], "{\"message\":\"5\"}");
