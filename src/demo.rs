@@ -1,5 +1,5 @@
-//! What `ringlane` serves when nobody told it anything: tools, one of which streams and one of which
-//! asks, a resource, a template and a prompt.
+//! What `ringlane` serves when nobody told it anything: tools, one of which streams and one asks, a
+//! resource, a template and a prompt.
 
 use std::time::Duration;
 
