@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::catalogue::Catalogue;
+use super::lifecycle::NO_SESSION;
 use super::lists::List;
 use super::twins::Twins;
 use crate::base::clock::Clock;
@@ -203,12 +204,8 @@ impl Controller {
             Ok(Speaks::Handshake) => return self.initialize(asked, envelope, out),
             Err(error) => return refuse(out, Some(asked.id), &error),
         };
-        if revision.era() == Era::Legacy
-            && envelope.session.is_none()
-            && self.session_mode == SessionMode::Required
-        {
-            let reason = "Mcp-Session-Id is missing; begin with initialize";
-            return refuse(out, Some(asked.id), &error::invalid_request(reason));
+        if revision.era() == Era::Legacy && self.lacks_session(envelope) {
+            return refuse(out, Some(asked.id), &error::invalid_request(NO_SESSION));
         }
         let envelope = match revision.era() {
             Era::Legacy => envelope,
@@ -232,7 +229,7 @@ impl Controller {
         let method = Method::parse(asked.method, revision.era());
         let is_full = envelope.session.is_some_and(|session| session.work_room() == 0);
         if is_full && method.is_some_and(Method::begins_call) {
-            let error = error::internal("As many requests of this session run as may; wait");
+            let error = error::internal(TOO_MANY_REQUESTS);
             return refuse_with(out, Some(asked.id), &error, 429);
         }
         match method {
@@ -294,6 +291,9 @@ impl Reply<'_> {
         Reaction::Answered { status: error::status(error.code, self.revision) }
     }
 }
+
+/// What a session is told that has as many calls as may run.
+pub(super) const TOO_MANY_REQUESTS: &str = "As many requests of this session run as may; wait";
 
 /// Refuses a message whose revision is not settled: 400 in every era.
 pub(super) fn refuse(out: &mut Vec<u8>, id: Option<Id<'_>>, error: &RpcError) -> Reaction {

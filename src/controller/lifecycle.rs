@@ -87,6 +87,11 @@ impl Controller {
         }
     }
 
+    /// Whether a message of the legacy era lacks the session that it needs.
+    pub(super) fn lacks_session(&self, envelope: Envelope<'_>) -> bool {
+        envelope.session.is_none() && self.session_mode == SessionMode::Required
+    }
+
     /// Takes a notification. In a session `cancelled` has an effect; in the modern era a call is
     /// cancelled by closing its response, and nothing else has any.
     pub(super) fn notification(
@@ -99,6 +104,9 @@ impl Controller {
         let settled = envelope.session.map(|session| session.revision());
         let meta = Meta::read(params);
         match era::of_notification(&meta, envelope.fields, settled).map(Revision::era) {
+            Ok(Era::Legacy) if self.lacks_session(envelope) => {
+                refuse(out, None, &error::invalid_request(NO_SESSION))
+            }
             Ok(Era::Legacy) => {
                 let cancelled = params.and_then(|params| params.get("requestId"));
                 if let (Some(session), "notifications/cancelled", Some(id)) =
@@ -122,6 +130,10 @@ impl Controller {
         envelope: Envelope<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
+        let settled = envelope.session.map(|session| session.revision());
+        if let Err(error) = era::of_notification(&Meta::default(), envelope.fields, settled) {
+            return refuse(out, None, &error);
+        }
         let Some(session) = envelope.session else {
             let reason = "a response belongs to a session; send its Mcp-Session-Id";
             return refuse(out, None, &error::invalid_request(reason));
@@ -136,6 +148,9 @@ impl Controller {
         Reaction::Accepted
     }
 }
+
+/// What is told where every request but the first names a session.
+pub(super) const NO_SESSION: &str = "Mcp-Session-Id is missing; begin with initialize";
 
 fn to_json(value: View<'_>) -> serde_json::Value {
     // Every value on the tape is JSON.

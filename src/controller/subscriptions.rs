@@ -2,9 +2,9 @@
 //! the modern era.
 //!
 //! Spec: MCP 2025-11-25 server/resources "Subscriptions"; MCP 2026-07-28 `subscriptions/listen`.
-//! Limits: `watched_resources_max`, `subscriptions_max`.
+//! Limits: `watched_resources_max`, `watched_bytes_max`, `subscriptions_max`.
 
-use super::dispatch::{Controller, Envelope, Reaction, Reply};
+use super::dispatch::{Controller, Envelope, Reaction, Reply, refuse_with};
 use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::view::{Value, View};
@@ -92,7 +92,8 @@ impl Controller {
         match self.subscriptions.open(filter, id_json, format, self.clock.now()) {
             Ok(stream) => Reaction::Listens(stream),
             Err(TooManyListen) => {
-                reply.error(out, &error::internal("As many listen as may; try again later"))
+                let error = error::internal("As many listen as may; try again later");
+                refuse_with(out, Some(reply.id), &error, 503)
             }
         }
     }
@@ -130,7 +131,15 @@ impl Controller {
             return Err(error::invalid_params(reason));
         }
         let read = |uri: View<'_>| uri.as_str().map(Box::from);
-        let watched: Option<Vec<_>> = uris.elements().map(read).collect();
-        watched.ok_or_else(|| error::invalid_params(RULE))
+        let watched: Option<Vec<Box<str>>> = uris.elements().map(read).collect();
+        let watched = watched.ok_or_else(|| error::invalid_params(RULE))?;
+        let bytes_max = self.subscriptions.watched_bytes_max();
+        if watched.iter().map(|uri| uri.len()).sum::<usize>() > bytes_max {
+            let reason = format_args!(
+                "notifications.resourceSubscriptions may take up to {bytes_max} bytes"
+            );
+            return Err(error::invalid_params(reason));
+        }
+        Ok(watched)
     }
 }

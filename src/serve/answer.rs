@@ -101,6 +101,10 @@ fn message(
             None => Step::Answered(persistence), // A batch without a session was refused.
         },
         Reaction::Listens(stream) => {
+            if shard.phase() != Phase::Serving {
+                // It came too late to be among those that the drain ended.
+                shard.subscriptions.end_all();
+            }
             let carrier = stream.attach();
             let purpose = Purpose::Subscription;
             Step::Carries(Carriage::new(stream, carrier, purpose, plan, shard.now()))

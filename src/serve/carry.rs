@@ -265,7 +265,8 @@ impl Carriage {
             if let Poll::Ready(news) = self.stream.poll_news(self.carrier, context) {
                 return Poll::Ready(Event::News(news));
             }
-            if shard.phase() != Phase::Serving && matches!(self.purpose, Purpose::Events(_)) {
+            // One that answers a request, resumed or not, is carried to its end.
+            if shard.phase() != Phase::Serving && self.stream.is_standalone() {
                 return Poll::Ready(Event::Draining);
             }
             if self.is_watched
@@ -283,9 +284,12 @@ impl Carriage {
         self.stream.detach(self.carrier, shard.now());
         match &self.purpose {
             Purpose::Subscription => shard.subscriptions.close(&self.stream),
-            // Nothing of it can be resumed.
-            Purpose::Answer(session) if self.stream.is_done() => session.drop_stream(&self.stream),
-            Purpose::Answer(session) | Purpose::Events(session) => session.touch(shard.now()),
+            Purpose::Answer(session) | Purpose::Events(session) => {
+                session.touch(shard.now());
+                if self.stream.is_lost() {
+                    session.drop_stream(&self.stream);
+                }
+            }
         }
     }
 }

@@ -73,6 +73,9 @@ pub struct SessionLimits {
     pub session_questions_max: usize,
     /// Resources that one session or subscription watches. Default 256; then an error.
     pub watched_resources_max: usize,
+    /// Bytes of the addresses of all resources that one session or subscription watches. Default
+    /// 64 KiB; then an error.
+    pub watched_bytes_max: usize,
     /// Events that one stream keeps for resumption. Default 256; then the oldest go.
     pub replay_events_max: usize,
     /// Bytes of events that one session keeps for resumption. Default 1 MiB; then the oldest go.
@@ -87,7 +90,7 @@ pub struct SessionLimits {
     /// Bytes of events that may wait for a stream's reader. Default 256 KiB; further notifications
     /// are dropped.
     pub stream_buffer_bytes_max: usize,
-    /// `subscriptions/listen` streams at once. Default 1,024; then an error.
+    /// `subscriptions/listen` streams at once. Default 1,024; then 503.
     pub subscriptions_max: usize,
 }
 
@@ -102,6 +105,7 @@ impl Default for SessionLimits {
             session_streams_max: 16,
             session_questions_max: 64,
             watched_resources_max: 256,
+            watched_bytes_max: 64 * 1024,
             replay_events_max: 256,
             replay_bytes_max: 1024 * 1024,
             replay_life: Duration::from_secs(5 * 60),

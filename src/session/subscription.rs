@@ -3,7 +3,7 @@
 //! A subscription is a stream that stays open on its own connection. It is told what its filter
 //! names and nothing else; every message on it carries its id. Nothing is kept for one that is cut.
 //! Spec: MCP 2026-07-28 `subscriptions/listen`. Limits: `subscriptions_max`,
-//! `watched_resources_max`, `stream_buffer_bytes_max`.
+//! `watched_resources_max`, `watched_bytes_max`, `stream_buffer_bytes_max`.
 //! Invariant: the acknowledgement is the first message, the closing result the last.
 
 use std::cell::RefCell;
@@ -99,6 +99,12 @@ impl Subscriptions {
         self.limits.watched_resources_max
     }
 
+    /// How many bytes the addresses of those may take.
+    #[must_use]
+    pub fn watched_bytes_max(&self) -> usize {
+        self.limits.watched_bytes_max
+    }
+
     /// Opens a subscription and acknowledges it.
     ///
     /// # Errors
@@ -118,6 +124,7 @@ impl Subscriptions {
         let plan = StreamPlan {
             number: None,
             format,
+            is_standalone: false,
             primes: None,
             events_max: self.limits.replay_events_max,
             unsent_bytes_max: self.limits.stream_buffer_bytes_max,

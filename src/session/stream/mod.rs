@@ -13,16 +13,17 @@
 //! Spec: MCP 2025-11-25 transports, "Resumability and Redelivery". Limits: `replay_events_max`,
 //! `stream_buffer_bytes_max`.
 //! Invariant: `first <= sent <= next`; a carrier is given every event from `sent` on, once, in
-//! order; what a carrier that is attached did not take is never forgotten.
+//! order; what a carrier that is attached, or the first one that is yet to come, did not take is
+//! never forgotten.
 
 use std::cell::RefCell;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::store::EventLog;
 use crate::base::time::Now;
 use crate::http::frame::{EventId, frame, priming_event};
 use crate::http::negotiate::StreamFormat;
+use crate::session::store::EventLog;
 
 /// How a stream is made.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct StreamPlan {
     pub number: Option<u32>,
     /// How its messages are framed.
     pub format: StreamFormat,
+    /// Whether its client opened it for what belongs to no request.
+    pub is_standalone: bool,
     /// With which `retry` its first event primes it, if it does.
     pub primes: Option<Duration>,
     /// How many events it keeps.
@@ -92,7 +95,7 @@ pub enum News {
 /// What an append changed in the memory that the stream takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
-    /// Bytes that came.
+    /// Bytes that came, of a stream that keeps them.
     pub added_bytes: usize,
     /// Bytes that were forgotten for them.
     pub freed_bytes: usize,
@@ -139,6 +142,12 @@ impl EventStream {
         self.plan.format
     }
 
+    /// Whether its client opened it for what belongs to no request.
+    #[must_use]
+    pub fn is_standalone(&self) -> bool {
+        self.plan.is_standalone
+    }
+
     /// Whether its clients may be told to leave and come back.
     #[must_use]
     pub fn can_pause(&self) -> bool {
@@ -150,7 +159,7 @@ impl EventStream {
     pub fn has_room(&self) -> bool {
         let inner = self.inner.borrow();
         let waiting = inner.log.next().saturating_sub(inner.sent);
-        !inner.is_attached
+        !inner.is_awaited()
             || (inner.unsent_bytes < self.plan.unsent_bytes_max
                 && waiting < self.plan.events_max as u64)
     }
@@ -174,13 +183,11 @@ impl EventStream {
         inner.log.next() == 0 && inner.document.is_none()
     }
 
-    /// Whether it ended and there is nothing in it that anybody could come back for.
+    /// Whether its carrier left and no client has an id to resume it by.
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.ending != Ending::Open
-            && (self.plan.number.is_none() || inner.log.next() == 0)
-            && inner.unsent_bytes == 0
+        !inner.is_awaited() && (self.plan.number.is_none() || inner.log.next() == 0)
     }
 
     /// Since when nobody reads it; `None` while somebody does.
@@ -213,7 +220,9 @@ impl EventStream {
             frame(out, self.plan.format, &mut *write);
         });
         inner.unsent_bytes += added;
-        growth.added_bytes += added;
+        if self.plan.number.is_some() {
+            growth.added_bytes += added;
+        }
         while inner.log.next() - inner.log.first() > self.plan.events_max as u64 {
             match inner.forget() {
                 0 => break,
@@ -237,6 +246,9 @@ impl EventStream {
         else {
             return Growth::default();
         };
+        if inner.ending != Ending::Open {
+            return Growth::default();
+        }
         let id = EventId { stream, sequence: 0 };
         let added_bytes = inner.log.append(&mut |out| priming_event(out, id, retry));
         inner.unsent_bytes += added_bytes;
@@ -245,12 +257,11 @@ impl EventStream {
 
     /// Ends the stream with its answer: as its last event, or as a document if there was no event.
     pub fn finish(&self, message: Vec<u8>) -> Growth {
-        let is_untouched = self.inner.borrow().log.next() == 0;
-        let growth = if is_untouched {
-            self.inner.borrow_mut().document = Some(message);
-            Growth::default()
-        } else {
+        let growth = if self.inner.borrow().log.next() > 0 {
             self.append(&mut |out| out.extend_from_slice(&message))
+        } else {
+            self.inner.borrow_mut().give_document(message);
+            Growth::default()
         };
         self.end();
         growth
@@ -261,7 +272,7 @@ impl EventStream {
     pub fn finish_cancelled(&self, message: Vec<u8>) {
         let mut inner = self.inner.borrow_mut();
         if inner.log.next() == 0 {
-            inner.document = Some(message);
+            inner.give_document(message);
         }
         drop(inner);
         self.end();
@@ -277,7 +288,8 @@ impl EventStream {
         inner.wake_room();
     }
 
-    /// Ends the stream at once: its carrier leaves, and nobody can resume it.
+    /// Ends the stream at once: its carrier leaves, and nobody can resume it. Returns how many
+    /// kept bytes that frees.
     pub fn cut(&self) -> usize {
         let mut inner = self.inner.borrow_mut();
         inner.ending = Ending::Cut;
@@ -290,7 +302,7 @@ impl EventStream {
         inner.unsent_bytes = 0;
         inner.wake_carrier();
         inner.wake_room();
-        freed
+        if self.plan.number.is_some() { freed } else { 0 }
     }
 
     /// Asks the carrier, or the first one to come, to leave, and the client to come back after
@@ -387,17 +399,31 @@ impl EventStream {
         growth
     }
 
-    /// Forgets the oldest event, unless an attached carrier has yet to take it. Returns how many
-    /// bytes that frees.
+    /// Forgets the oldest event, unless a carrier has yet to take it. Returns how many kept bytes
+    /// that frees.
     pub fn forget(&self) -> usize {
+        if self.plan.number.is_none() {
+            return 0;
+        }
         self.inner.borrow_mut().forget()
     }
 }
 
 impl Inner {
+    /// Whether somebody reads it, or is about to for the first time.
+    fn is_awaited(&self) -> bool {
+        self.is_attached || self.carrier == 0
+    }
+
+    fn give_document(&mut self, message: Vec<u8>) {
+        if self.ending == Ending::Open {
+            self.document = Some(message);
+        }
+    }
+
     fn forget(&mut self) -> usize {
         let is_taken = self.log.first() < self.sent;
-        if !is_taken && self.is_attached {
+        if !is_taken && self.is_awaited() {
             return 0;
         }
         let freed = self.log.forget();
@@ -420,3 +446,6 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,13 +9,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::change::Change;
-use super::id::SessionId;
-use super::limits::SessionLimits;
-use super::owner::Owner;
-use super::question::{Question, Reply};
-use super::store::EventStore;
-use super::stream::{EventStream, Growth, NotResumed, StreamPlan};
 use crate::base::time::Now;
 use crate::http::frame::EventId;
 use crate::http::negotiate::StreamFormat;
@@ -25,6 +18,13 @@ use crate::mcp::capability::ClientCapabilities;
 use crate::mcp::error;
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::Revision;
+use crate::session::change::Change;
+use crate::session::id::SessionId;
+use crate::session::limits::SessionLimits;
+use crate::session::owner::Owner;
+use crate::session::question::{Question, Reply};
+use crate::session::store::EventStore;
+use crate::session::stream::{EventStream, Growth, NotResumed, StreamPlan};
 
 /// A call that runs for a session.
 pub trait Work {
@@ -49,14 +49,22 @@ pub struct Greeting {
 /// What all sessions of a core share.
 #[derive(Debug)]
 pub struct Shared {
-    pub(super) limits: SessionLimits,
-    pub(super) store: Box<dyn EventStore>,
+    pub(in crate::session) limits: SessionLimits,
+    pub(in crate::session) store: Box<dyn EventStore>,
+}
+
+/// Which session it is, and where its table keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::session) struct Seat {
+    pub(in crate::session) id: SessionId,
+    pub(in crate::session) slot: u32,
+    /// Which of the sessions that had this slot.
+    pub(in crate::session) serial: u32,
 }
 
 /// A session of the legacy era.
 pub struct Session {
-    id: SessionId,
-    pub(super) slot: u32,
+    seat: Seat,
     greeting: Greeting,
     log_level: Cell<LogLevel>,
     last_used: Cell<Now>,
@@ -65,17 +73,10 @@ pub struct Session {
     next_stream: Cell<u32>,
     next_question: Cell<u64>,
     work: RefCell<Vec<Rc<dyn Work>>>,
-    streams: RefCell<Vec<Held>>,
+    streams: RefCell<Vec<Rc<EventStream>>>,
     questions: RefCell<Vec<Rc<Question>>>,
     watched: RefCell<Vec<Box<str>>>,
     shared: Rc<Shared>,
-}
-
-#[derive(Debug)]
-struct Held {
-    stream: Rc<EventStream>,
-    /// Whether the client opened it by GET, for what belongs to no request.
-    is_standalone: bool,
 }
 
 /// As many as may are there already; the limit's name.
@@ -95,16 +96,14 @@ pub enum ResumeError {
 const ENDED_STREAMS_MAX: usize = 64;
 
 impl Session {
-    pub(super) fn new(
-        id: SessionId,
-        slot: u32,
+    pub(in crate::session) fn new(
+        seat: Seat,
         greeting: Greeting,
         shared: Rc<Shared>,
         now: Now,
     ) -> Self {
         Self {
-            id,
-            slot,
+            seat,
             greeting,
             log_level: Cell::new(LogLevel::Info),
             last_used: Cell::new(now),
@@ -123,7 +122,17 @@ impl Session {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &SessionId {
-        &self.id
+        &self.seat.id
+    }
+
+    /// Its slot in the table.
+    pub(in crate::session) fn slot(&self) -> u32 {
+        self.seat.slot
+    }
+
+    /// Which of the sessions that had its slot it is.
+    pub(in crate::session) fn serial(&self) -> u32 {
+        self.seat.serial
     }
 
     /// The revision that was settled.
@@ -167,8 +176,8 @@ impl Session {
     }
 
     /// Since when it lies idle; `None` while it does something.
-    pub(super) fn idle_since(&self) -> Option<Now> {
-        let is_read = self.streams.borrow().iter().any(|held| held.stream.is_attached());
+    pub(in crate::session) fn idle_since(&self) -> Option<Now> {
+        let is_read = self.streams.borrow().iter().any(|stream| stream.is_attached());
         (!is_read && self.work.borrow().is_empty()).then(|| self.last_used.get())
     }
 
@@ -179,6 +188,12 @@ impl Session {
     }
 
     // Work.
+
+    /// How many calls may run at once.
+    #[must_use]
+    pub fn work_max(&self) -> usize {
+        self.shared.limits.session_requests_max
+    }
 
     /// How many more calls may run.
     #[must_use]
@@ -227,13 +242,13 @@ impl Session {
     /// `session_streams_max`.
     pub fn open_standalone(&self, now: Now) -> Result<Rc<EventStream>, TooMany> {
         self.drop_old_streams(now);
-        let is_open = |held: &&Held| held.is_standalone && held.stream.is_attached();
+        let is_open = |stream: &&Rc<EventStream>| stream.is_standalone() && stream.is_attached();
         let open_count = self.streams.borrow().iter().filter(is_open).count();
         if open_count >= self.shared.limits.session_streams_max {
             return Err(TooMany("session_streams_max"));
         }
         // What was left by a client that opens anew instead of resuming is not read any more.
-        self.retire(|held| held.is_standalone && !held.stream.is_attached());
+        self.retire(|stream| stream.is_standalone() && !stream.is_attached());
         Ok(self.open_stream(StreamFormat::Sse, true, now))
     }
 
@@ -248,13 +263,14 @@ impl Session {
         let plan = StreamPlan {
             number,
             format,
+            is_standalone,
             primes: self.revision().rules().priming.then_some(limits.retry_delay),
             events_max: limits.replay_events_max,
             unsent_bytes_max: limits.stream_buffer_bytes_max,
         };
         let stream = Rc::new(EventStream::new(plan, self.shared.store.open(), now));
         self.drop_old_streams(now);
-        self.streams.borrow_mut().push(Held { stream: stream.clone(), is_standalone });
+        self.streams.borrow_mut().push(stream.clone());
         stream
     }
 
@@ -264,8 +280,8 @@ impl Session {
     /// Why it cannot be resumed without a gap.
     pub fn resume(&self, id: EventId, now: Now) -> Result<(Rc<EventStream>, u32), ResumeError> {
         self.drop_old_streams(now);
-        let is_it = |held: &&Held| held.stream.number() == Some(id.stream);
-        let found = self.streams.borrow().iter().find(is_it).map(|held| held.stream.clone());
+        let is_it = |stream: &&Rc<EventStream>| stream.number() == Some(id.stream);
+        let found = self.streams.borrow().iter().find(is_it).cloned();
         let Some(stream) = found else {
             let was_given = id.stream < self.next_stream.get();
             return Err(if was_given { ResumeError::Forgotten } else { ResumeError::Unknown });
@@ -303,9 +319,9 @@ impl Session {
         let kept = self.kept_bytes.get() + growth.added_bytes;
         self.kept_bytes.set(kept.saturating_sub(growth.freed_bytes));
         let streams = self.streams.borrow();
-        for held in streams.iter() {
+        for stream in streams.iter() {
             while self.kept_bytes.get() > self.shared.limits.replay_bytes_max {
-                match held.stream.forget() {
+                match stream.forget() {
                     0 => break,
                     freed => self.free(freed),
                 }
@@ -318,38 +334,38 @@ impl Session {
     }
 
     /// Lets go of streams that nobody came back for.
-    pub(super) fn drop_old_streams(&self, now: Now) {
+    pub(in crate::session) fn drop_old_streams(&self, now: Now) {
         let life = self.shared.limits.replay_life;
-        self.retire(|held| {
-            let is_over = held.is_standalone || held.stream.has_ended();
-            let left_at = held.stream.left_since();
+        self.retire(|stream| {
+            let is_over = stream.is_standalone() || stream.has_ended();
+            let left_at = stream.left_since();
             is_over && left_at.is_some_and(|left_at| left_at.after(life).passed(now))
         });
-        let is_kept = |held: &&Held| held.stream.has_ended() && !held.stream.is_attached();
+        let is_kept = |stream: &&Rc<EventStream>| stream.has_ended() && !stream.is_attached();
         let ended_count = self.streams.borrow().iter().filter(is_kept).count();
         let mut surplus = ended_count.saturating_sub(ENDED_STREAMS_MAX);
-        self.retire(|held| {
-            let goes = surplus > 0 && is_kept(&held);
+        self.retire(|stream| {
+            let goes = surplus > 0 && is_kept(&stream);
             surplus -= usize::from(goes);
             goes
         });
     }
 
-    fn retire(&self, mut goes: impl FnMut(&Held) -> bool) {
+    fn retire(&self, mut goes: impl FnMut(&Rc<EventStream>) -> bool) {
         let mut freed = 0;
-        self.streams.borrow_mut().retain(|held| {
-            let goes = goes(held);
+        self.streams.borrow_mut().retain(|stream| {
+            let goes = goes(stream);
             if goes {
-                freed += held.stream.cut();
+                freed += stream.cut();
             }
             !goes
         });
         self.free(freed);
     }
 
-    /// Forgets a stream whose answer was given whole as a document.
+    /// Forgets a stream that nobody will come back for.
     pub fn drop_stream(&self, stream: &Rc<EventStream>) {
-        self.retire(|held| Rc::ptr_eq(&held.stream, stream));
+        self.retire(|held| Rc::ptr_eq(held, stream));
     }
 
     // Questions.
@@ -415,7 +431,7 @@ impl Session {
     /// Watches a resource.
     ///
     /// # Errors
-    /// `watched_resources_max`.
+    /// `watched_resources_max`, `watched_bytes_max`.
     pub fn watch(&self, uri: &str) -> Result<(), TooMany> {
         let mut watched = self.watched.borrow_mut();
         if watched.iter().any(|held| &**held == uri) {
@@ -423,6 +439,10 @@ impl Session {
         }
         if watched.len() >= self.shared.limits.watched_resources_max {
             return Err(TooMany("watched_resources_max"));
+        }
+        let held_bytes: usize = watched.iter().map(|held| held.len()).sum();
+        if held_bytes + uri.len() > self.shared.limits.watched_bytes_max {
+            return Err(TooMany("watched_bytes_max"));
         }
         watched.push(uri.into());
         Ok(())
@@ -442,25 +462,23 @@ impl Session {
             return;
         }
         let streams = self.streams.borrow();
-        let mut standalone = streams.iter().rev().filter(|held| held.is_standalone);
-        let read = standalone.clone().find(|held| held.stream.is_attached());
-        let Some(target) = read.or_else(|| standalone.next()).map(|held| held.stream.clone())
-        else {
-            return;
-        };
+        let mut standalone = streams.iter().rev().filter(|stream| stream.is_standalone());
+        let read = standalone.clone().find(|stream| stream.is_attached());
+        let Some(target) = read.or_else(|| standalone.next()).cloned() else { return };
         drop(streams);
         self.notify(&target, &mut |out| change.encode(out, b""));
     }
 
     /// Tells the client that all it watches changed.
-    pub(super) fn announce_watched(&self) {
+    pub(in crate::session) fn announce_watched(&self) {
         let watched = self.watched.borrow().clone();
         for uri in watched {
             self.announce(&Change::ResourceUpdated(uri.into()));
         }
     }
 
-    /// Ends the session: calls are cancelled, streams end, questions fail.
+    /// Ends the session: calls are cancelled, and end their streams themselves; the other streams
+    /// end, questions fail.
     pub fn end(&self) {
         if self.has_ended.replace(true) {
             return;
@@ -471,8 +489,8 @@ impl Session {
         for question in self.questions.take() {
             question.settle(Err(ended()));
         }
-        for held in self.streams.take() {
-            held.stream.cut();
+        for stream in self.streams.take().iter().filter(|stream| stream.is_standalone()) {
+            stream.end();
         }
         self.watched.take();
         self.kept_bytes.set(0);
@@ -485,6 +503,9 @@ fn ended() -> RpcError {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Session").field("id", self.id()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

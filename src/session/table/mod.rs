@@ -4,20 +4,22 @@
 //! live, or nothing; an id that is unknown, ended, forged or somebody else's looks the same.
 //! Spec: MCP 2025-11-25 transports, "Session Management". Limits: `sessions_max`,
 //! `sessions_per_principal_max`, `sessions_per_address_max`, `session_idle_life`.
-//! Invariant: every session is in one slot and counted once for its owner.
+//! Invariant: every session is in one slot and counted once for its owner; what is remembered of
+//! sessions that ended is no more than what is of those that live, and a few.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::change::Change;
-use super::conversation::{Greeting, Session, Shared};
-use super::id::{IdMint, NoRandom, Place, SessionId};
-use super::limits::SessionLimits;
-use super::owner::Owner;
-use super::store::EventStore;
 use crate::base::time::{Deadline, Now};
+use crate::session::change::Change;
+use crate::session::conversation::{Greeting, Seat, Session, Shared};
+use crate::session::id::{IdMint, NoRandom, Place, SessionId};
+use crate::session::limits::SessionLimits;
+use crate::session::owner::Owner;
+use crate::session::store::EventStore;
 
 /// Which worker of a process a core is, and what it shares with the others.
 #[derive(Clone, Debug)]
@@ -50,12 +52,27 @@ pub struct Sessions {
     shared: Rc<Shared>,
     slots: RefCell<Vec<Option<Rc<Session>>>>,
     free: RefCell<Vec<u32>>,
+    /// How many sessions each account has.
     owners: RefCell<HashMap<Owner, usize>>,
-    /// When each session is looked at next, oldest first.
-    ages: RefCell<VecDeque<(Deadline, SessionId)>>,
+    /// When each session is looked at next, oldest first. Those that end stay until they are due,
+    /// or until they are many.
+    ages: RefCell<VecDeque<Age>>,
     live_count: Cell<usize>,
     opened_count: Cell<u64>,
+    next_serial: Cell<u32>,
 }
+
+/// When a session is looked at.
+#[derive(Clone, Copy, Debug)]
+struct Age {
+    due: Deadline,
+    slot: u32,
+    /// Which of the sessions that had this slot.
+    serial: u32,
+}
+
+/// How many sessions that ended may wait to be forgotten besides as many as live.
+const ENDED_AGES_MAX: usize = 64;
 
 /// Where a session is.
 #[derive(Debug)]
@@ -92,6 +109,7 @@ impl Sessions {
             ages: RefCell::default(),
             live_count: Cell::new(0),
             opened_count: Cell::new(0),
+            next_serial: Cell::new(0),
         }
     }
 
@@ -108,8 +126,9 @@ impl Sessions {
             Owner::Principal(_) => limits.sessions_per_principal_max,
             Owner::Address(_) => limits.sessions_per_address_max,
         });
+        let account = greeting.owner.account();
         let mut owners = self.owners.borrow_mut();
-        if owners.get(&greeting.owner).is_some_and(|count| *count >= of_owner_max) {
+        if owners.get(&account).is_some_and(|count| *count >= of_owner_max) {
             return Err(NotOpened::TooManyOfOwner);
         }
         let mut slots = self.slots.borrow_mut();
@@ -117,8 +136,11 @@ impl Sessions {
         let slot = free.unwrap_or(u32::try_from(slots.len()).map_err(|_| NotOpened::Full)?);
         let place = Place { worker: self.worker, slot };
         let id = self.mint.mint(place).map_err(|_| NotOpened::Full)?;
-        *owners.entry(greeting.owner.clone()).or_default() += 1;
-        let session = Rc::new(Session::new(id, slot, greeting, self.shared.clone(), now));
+        *owners.entry(account).or_default() += 1;
+        let serial = self.next_serial.get();
+        self.next_serial.set(serial.wrapping_add(1));
+        let seat = Seat { id, slot, serial };
+        let session = Rc::new(Session::new(seat, greeting, self.shared.clone(), now));
         match free {
             Some(_) => {
                 self.free.borrow_mut().pop();
@@ -128,7 +150,7 @@ impl Sessions {
         }
         self.live_count.set(self.live_count.get() + 1);
         self.opened_count.set(self.opened_count.get() + 1);
-        self.ages.borrow_mut().push_back((now.after(limits.session_idle_life), id));
+        self.look_again(now.after(self.look_interval()), &session);
         Ok(session)
     }
 
@@ -164,23 +186,43 @@ impl Sessions {
     /// Ends a session and lets go of all it held.
     pub fn end(&self, session: &Rc<Session>) {
         let mut slots = self.slots.borrow_mut();
-        let Some(slot) = slots.get_mut(session.slot as usize) else { return };
+        let Some(slot) = slots.get_mut(session.slot() as usize) else { return };
         if !slot.as_ref().is_some_and(|held| Rc::ptr_eq(held, session)) {
             return; // It ended before.
         }
         *slot = None;
         drop(slots);
-        self.free.borrow_mut().push(session.slot);
+        self.free.borrow_mut().push(session.slot());
         self.live_count.set(self.live_count.get() - 1);
+        let account = session.owner().account();
         let mut owners = self.owners.borrow_mut();
-        if let Some(count) = owners.get_mut(session.owner()) {
+        if let Some(count) = owners.get_mut(&account) {
             *count -= 1;
             if *count == 0 {
-                owners.remove(session.owner());
+                owners.remove(&account);
             }
         }
         drop(owners);
+        self.forget_ended();
         session.end();
+    }
+
+    /// Forgets when to look at sessions that ended, once they are more than those that live.
+    fn forget_ended(&self) {
+        let mut ages = self.ages.borrow_mut();
+        if ages.len() > 2 * self.live_count.get() + ENDED_AGES_MAX {
+            ages.retain(|age| self.of_age(age).is_some());
+        }
+    }
+
+    /// The session that is meant, if it lives.
+    fn of_age(&self, age: &Age) -> Option<Rc<Session>> {
+        self.at(age.slot).filter(|session| session.serial() == age.serial)
+    }
+
+    /// How often a session is looked at.
+    fn look_interval(&self) -> Duration {
+        self.shared.limits.session_idle_life.min(self.shared.limits.replay_life)
     }
 
     /// Ends the sessions that lay idle for their life, and lets go of what others keep for too
@@ -188,29 +230,28 @@ impl Sessions {
     pub fn expire(&self, now: Now) -> Option<Deadline> {
         let life = self.shared.limits.session_idle_life;
         loop {
-            let (due, id) = *self.ages.borrow().front()?;
-            if !due.passed(now) {
-                return Some(due);
+            let age = *self.ages.borrow().front()?;
+            if !age.due.passed(now) {
+                return Some(age.due);
             }
             self.ages.borrow_mut().pop_front();
-            let Some(session) = id.place().and_then(|place| self.at(place.slot)) else { continue };
-            if *session.id() != id {
-                continue; // It ended, and its slot is another's.
-            }
+            let Some(session) = self.of_age(&age) else { continue };
             session.drop_old_streams(now);
+            let next_look = now.after(self.look_interval());
             match session.idle_since().map(|since| since.after(life)) {
                 Some(end) if end.passed(now) => self.end(&session),
-                Some(end) => self.look_again(end, id),
-                None => self.look_again(now.after(life), id),
+                Some(end) => self.look_again(end.min(next_look), &session),
+                None => self.look_again(next_look, &session),
             }
         }
     }
 
-    /// Keeps the ages in order: a session that was used since is due later than all that follow.
-    fn look_again(&self, due: Deadline, id: SessionId) {
+    /// Keeps the ages in order.
+    fn look_again(&self, due: Deadline, session: &Session) {
+        let age = Age { due, slot: session.slot(), serial: session.serial() };
         let mut ages = self.ages.borrow_mut();
-        let at = ages.partition_point(|(earlier, _)| *earlier <= due);
-        ages.insert(at, (due, id));
+        let at = ages.partition_point(|earlier| earlier.due <= due);
+        ages.insert(at, age);
     }
 
     /// Tells every session of a change.
@@ -244,3 +285,6 @@ impl Sessions {
         self.opened_count.get()
     }
 }
+
+#[cfg(test)]
+mod tests;
