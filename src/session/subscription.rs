@@ -194,3 +194,99 @@ fn acknowledge(out: &mut Vec<u8>, filter: &Filter, meta: &[u8]) {
     out.extend_from_slice(meta);
     out.extend_from_slice(b"}}}");
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn open(
+        subscriptions: &Subscriptions,
+        filter: Filter,
+        id: &str,
+    ) -> Result<Rc<EventStream>, TooManyListen> {
+        subscriptions.open(filter, id.into(), StreamFormat::Ndjson, Now(0))
+    }
+
+    fn taken(stream: &EventStream) -> Vec<Value> {
+        let mut all = String::new();
+        stream.take(|lines| all = String::from_utf8(lines.to_vec()).expect("text"));
+        all.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    #[test]
+    fn a_subscription_is_told_what_it_asked_for_between_two_ends() {
+        let subscriptions = Subscriptions::new(SessionLimits::default());
+        let filter = Filter { prompts: true, watched: vec!["a:1".into()], ..Filter::default() };
+        let stream = open(&subscriptions, filter, "\"q\"").expect("room");
+        stream.attach();
+        for change in [
+            Change::Tools,
+            Change::Prompts,
+            Change::Resources,
+            Change::ResourceUpdated("a:1".into()),
+            Change::ResourceUpdated("a:2".into()),
+        ] {
+            subscriptions.announce(&change);
+        }
+        subscriptions.announce_watched();
+        subscriptions.end_all();
+        subscriptions.announce(&Change::Prompts);
+        let told = taken(&stream);
+        let methods: Vec<_> = told.iter().map(|message| message["method"].as_str()).collect();
+        let of = |name| Some(name);
+        assert_eq!(
+            methods,
+            [
+                of("notifications/subscriptions/acknowledged"),
+                of("notifications/prompts/list_changed"),
+                of("notifications/resources/updated"),
+                of("notifications/resources/updated"),
+                None,
+            ]
+        );
+        let held = json!({"promptsListChanged": true, "resourceSubscriptions": ["a:1"]});
+        assert_eq!(told[0]["params"]["notifications"], held);
+        assert_eq!(
+            (&told[4]["id"], &told[4]["result"]["resultType"]),
+            (&json!("q"), &json!("complete"))
+        );
+        for message in &told {
+            let inside = if message.get("result").is_some() { "result" } else { "params" };
+            assert_eq!(message[inside]["_meta"][SUBSCRIPTION_ID], "q", "{message}");
+        }
+        assert!(stream.has_ended());
+        assert_eq!(subscriptions.count(), 0);
+    }
+
+    #[test]
+    fn as_many_listen_as_may_and_one_that_leaves_makes_room() {
+        let limits = SessionLimits { subscriptions_max: 2, ..SessionLimits::default() };
+        let subscriptions = Subscriptions::new(limits);
+        let listen = || open(&subscriptions, Filter::default(), "1");
+        let (one, two) = (listen().expect("room"), listen().expect("room"));
+        assert_eq!(listen().err(), Some(TooManyListen));
+        subscriptions.close(&one);
+        let three = listen().expect("room");
+        drop(two);
+        assert!(listen().is_ok(), "nobody holds the second");
+        drop(three);
+    }
+
+    #[test]
+    fn a_listener_that_does_not_read_is_told_no_more_than_may_wait() {
+        let limits = SessionLimits { stream_buffer_bytes_max: 1000, ..SessionLimits::default() };
+        let subscriptions = Subscriptions::new(limits);
+        let filter = Filter { tools: true, ..Filter::default() };
+        let stream = open(&subscriptions, filter, "1").expect("room");
+        stream.attach();
+        for _ in 0..1000 {
+            subscriptions.announce(&Change::Tools);
+        }
+        let waiting = taken(&stream).len();
+        assert!((2..12).contains(&waiting), "{waiting}");
+        subscriptions.announce(&Change::Tools);
+        assert_eq!(taken(&stream).len(), 1);
+    }
+}

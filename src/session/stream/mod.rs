@@ -270,11 +270,7 @@ impl EventStream {
     /// Ends the stream of a request that its client cancelled, which gets no answer on a stream
     /// that was opened, and `message` otherwise.
     pub fn finish_cancelled(&self, message: Vec<u8>) {
-        let mut inner = self.inner.borrow_mut();
-        if inner.log.next() == 0 {
-            inner.give_document(message);
-        }
-        drop(inner);
+        self.inner.borrow_mut().give_document(message);
         self.end();
     }
 
@@ -416,7 +412,7 @@ impl Inner {
     }
 
     fn give_document(&mut self, message: Vec<u8>) {
-        if self.ending == Ending::Open {
+        if self.ending == Ending::Open && self.log.next() == 0 {
             self.document = Some(message);
         }
     }

@@ -1,0 +1,121 @@
+//! What a session asks its client, and what it tells it of changes.
+//!
+//! Questions go out on the stream of the call that asks; changes on one stream that the client
+//! opened for what belongs to no request. Spec: MCP 2025-11-25 transports, "Multiple Connections",
+//! server/resources "Subscriptions". Limits: `session_questions_max`, `watched_resources_max`,
+//! `watched_bytes_max`.
+
+use std::rc::Rc;
+
+use super::{Session, TooMany};
+use crate::jsonrpc::encode;
+use crate::session::change::Change;
+use crate::session::question::{Question, Reply};
+use crate::session::stream::EventStream;
+
+impl Session {
+    /// Sends a request to the client on this stream.
+    ///
+    /// # Errors
+    /// `session_questions_max`.
+    pub fn ask(
+        &self,
+        stream: &EventStream,
+        method: &str,
+        params_json: &str,
+    ) -> Result<Rc<Question>, TooMany> {
+        let mut questions = self.questions.borrow_mut();
+        // A question that its asker let go of waits for nobody.
+        questions.retain(|question| Rc::strong_count(question) > 1);
+        if questions.len() >= self.shared.limits.session_questions_max {
+            return Err(TooMany("session_questions_max"));
+        }
+        let id = self.next_question.get();
+        self.next_question.set(id + 1);
+        let question = Question::new(id);
+        questions.push(question.clone());
+        drop(questions);
+        self.append(stream, &mut |out| {
+            out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+            encode::unsigned(out, id);
+            out.extend_from_slice(br#","method":"#);
+            encode::string(out, method);
+            out.extend_from_slice(br#","params":"#);
+            out.extend_from_slice(params_json.as_bytes());
+            out.push(b'}');
+        });
+        Ok(question)
+    }
+
+    /// Settles the question of this id. One that nobody waits for is none: it came too late.
+    pub fn settle(&self, id: u64, reply: Reply) {
+        let mut questions = self.questions.borrow_mut();
+        let Some(at) = questions.iter().position(|question| question.id() == id) else { return };
+        let question = questions.swap_remove(at);
+        drop(questions);
+        question.settle(reply);
+    }
+
+    /// Takes a question back that nobody waits for, and tells the client, unless it was settled.
+    pub fn withdraw(&self, stream: &EventStream, question: &Rc<Question>) {
+        let mut questions = self.questions.borrow_mut();
+        let Some(at) = questions.iter().position(|held| Rc::ptr_eq(held, question)) else { return };
+        questions.swap_remove(at);
+        drop(questions);
+        self.append(stream, &mut |out| {
+            encode::notification_start(out, "notifications/cancelled");
+            out.extend_from_slice(br#"{"requestId":"#);
+            encode::unsigned(out, question.id());
+            out.extend_from_slice(br#","reason":"nobody waits for the answer any more"}}"#);
+        });
+    }
+
+    /// Watches a resource.
+    ///
+    /// # Errors
+    /// `watched_resources_max`, `watched_bytes_max`.
+    pub fn watch(&self, uri: &str) -> Result<(), TooMany> {
+        let mut watched = self.watched.borrow_mut();
+        if watched.iter().any(|held| &**held == uri) {
+            return Ok(());
+        }
+        if watched.len() >= self.shared.limits.watched_resources_max {
+            return Err(TooMany("watched_resources_max"));
+        }
+        let held_bytes: usize = watched.iter().map(|held| held.len()).sum();
+        if held_bytes + uri.len() > self.shared.limits.watched_bytes_max {
+            return Err(TooMany("watched_bytes_max"));
+        }
+        watched.push(uri.into());
+        Ok(())
+    }
+
+    /// Watches a resource no more. To end what never began is no fault.
+    pub fn unwatch(&self, uri: &str) {
+        self.watched.borrow_mut().retain(|held| &**held != uri);
+    }
+
+    /// Tells the client of a change, on the newest stream that it opened for such things. Without
+    /// one there is nobody to tell.
+    pub fn announce(&self, change: &Change) {
+        if let Change::ResourceUpdated(uri) = change
+            && !self.watched.borrow().iter().any(|held| **held == **uri)
+        {
+            return;
+        }
+        let streams = self.streams.borrow();
+        let mut standalone = streams.iter().rev().filter(|stream| stream.is_standalone());
+        let read = standalone.clone().find(|stream| stream.is_attached());
+        let Some(target) = read.or_else(|| standalone.next()).cloned() else { return };
+        drop(streams);
+        self.notify(&target, &mut |out| change.encode(out, b""));
+    }
+
+    /// Tells the client that all it watches changed.
+    pub(in crate::session) fn announce_watched(&self) {
+        let watched = self.watched.borrow().clone();
+        for uri in watched {
+            self.announce(&Change::ResourceUpdated(uri.into()));
+        }
+    }
+}
