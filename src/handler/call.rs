@@ -293,11 +293,8 @@ impl Call {
 
     /// Lets whoever carries its stream go, and come back.
     pub(super) fn pause(&self, retry: Duration) {
-        if let Some((session, stream)) = self.event_stream()
-            && stream.can_pause()
-        {
-            session.note_growth(stream.open());
-            stream.pause(retry);
+        if let Some((session, stream)) = self.event_stream() {
+            session.note_growth(stream.pause(retry));
         }
     }
 

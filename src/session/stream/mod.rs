@@ -303,12 +303,15 @@ impl EventStream {
 
     /// Asks the carrier, or the first one to come, to leave, and the client to come back after
     /// `retry`. Without effect on a stream whose client cannot.
-    pub fn pause(&self, retry: Duration) {
-        let mut inner = self.inner.borrow_mut();
-        if self.can_pause() {
-            inner.pause = Some(retry);
-            inner.wake_carrier();
+    pub fn pause(&self, retry: Duration) -> Growth {
+        if !self.can_pause() {
+            return Growth::default();
         }
+        let growth = self.open();
+        let mut inner = self.inner.borrow_mut();
+        inner.pause = Some(retry);
+        inner.wake_carrier();
+        growth
     }
 
     /// A carrier begins at the first event that none took. Whoever carried it is superseded.
