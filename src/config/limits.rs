@@ -359,6 +359,12 @@ pub static TABLE: &[LimitRow] = &[
         least: 1,
     },
     LimitRow {
+        name: "watched_bytes_max",
+        about: "bytes of the addresses of those; then an error",
+        field: Field::Bytes(|s| &mut s.serve.sessions.limits.watched_bytes_max),
+        least: 1024,
+    },
+    LimitRow {
         name: "replay_events_max",
         about: "events that one stream keeps for resumption; then the oldest go",
         field: Field::Count(|s| &mut s.serve.sessions.limits.replay_events_max),
@@ -390,7 +396,7 @@ pub static TABLE: &[LimitRow] = &[
     },
     LimitRow {
         name: "subscriptions_max",
-        about: "subscriptions/listen streams at once on a core; then an error",
+        about: "subscriptions/listen streams at once on a core; then 503",
         field: Field::Count(|s| &mut s.serve.sessions.limits.subscriptions_max),
         least: 1,
     },

@@ -82,11 +82,12 @@ async fn run(shard: &Shard, running: &mut RunningCall) -> End {
     let mut late = shard.clock().timers().sleep_until(deadline);
     let reason = poll_fn(|context| {
         running.call.wake_for_frames(context.waker());
-        if let Poll::Ready(finished) = poll_work(shard, running, context) {
-            return Poll::Ready(Ok(finished));
-        }
+        // First: a handler that ends because it was cancelled gives no answer either.
         if running.call.is_cancelled() {
             return Poll::Ready(Err(None));
+        }
+        if let Poll::Ready(finished) = poll_work(shard, running, context) {
+            return Poll::Ready(Ok(finished));
         }
         if shard.phase() == Phase::Cancelling {
             return Poll::Ready(Err(Some("the server is shutting down")));

@@ -90,7 +90,7 @@ pub struct SessionLimits {
     /// Bytes of events that may wait for a stream's reader. Default 256 KiB; further notifications
     /// are dropped.
     pub stream_buffer_bytes_max: usize,
-    /// `subscriptions/listen` streams at once. Default 1,024; then 503.
+    /// `subscriptions/listen` streams at once on a core. Default 1,024; then 503.
     pub subscriptions_max: usize,
 }
 

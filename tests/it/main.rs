@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod drain;
@@ -18,9 +20,15 @@ mod life;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod listening;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod resuming;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -137,6 +137,11 @@ impl Ask {
         self
     }
 
+    /// In this session.
+    pub fn of_session(self, id: &str) -> Self {
+        self.field("Mcp-Session-Id", id)
+    }
+
     pub fn accept(self, value: &str) -> Self {
         self.field("Accept", value)
     }

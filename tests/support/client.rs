@@ -30,6 +30,10 @@ pub struct Conn {
     buffer: Vec<u8>,
     waited_for: VecDeque<Waited>,
     current: Option<Current>,
+    /// The id of the last event that had one, for its client to resume behind.
+    pub last_event_id: Option<String>,
+    /// How long the last event said to wait before coming back, in milliseconds.
+    pub retry_ms: Option<u64>,
 }
 
 /// A request whose answer has not come.
@@ -38,6 +42,8 @@ struct Waited {
     asked: Asked,
     http10: bool,
     bodiless: bool,
+    /// Whether the answer is as many messages as there are, for the test itself to look at.
+    is_open: bool,
 }
 
 /// The answer that is being read.
@@ -92,6 +98,8 @@ impl Head {
 pub enum Frame {
     Message(Value),
     KeepAlive,
+    /// An event without data: it gives an id to resume behind, or says when to come back.
+    Silent,
 }
 
 /// A whole answer.
@@ -172,8 +180,18 @@ impl Conn {
             }
             ListenAddress::Localhost(_) => panic!("a server tells its real addresses"),
         };
-        let waited_for = VecDeque::new();
-        Self { pipe, buffer: Vec::new(), waited_for, current: None }
+        Self::over(pipe)
+    }
+
+    fn over(pipe: Pipe) -> Self {
+        Self {
+            pipe,
+            buffer: Vec::new(),
+            waited_for: VecDeque::new(),
+            current: None,
+            last_event_id: None,
+            retry_ms: None,
+        }
     }
 
     /// Sends a request and reads its answer.
@@ -198,13 +216,27 @@ impl Conn {
     /// Notes that this request was sent, however its bytes were.
     pub fn expect(&mut self, ask: &Ask) {
         let (asked, http10) = (ask.asked(), ask.is_http10());
-        self.waited_for.push_back(Waited { asked, http10, bodiless: false });
+        self.waited_for.push_back(Waited { asked, http10, bodiless: false, is_open: false });
     }
 
     /// Notes that something was sent which no message answers but perhaps an error without an id.
     pub fn expect_refusal(&mut self) {
         let asked = Asked { revision: Revision::V2026_07_28, id: None, method: String::new() };
-        self.waited_for.push_back(Waited { asked, http10: false, bodiless: false });
+        let (http10, bodiless, is_open) = (false, false, false);
+        self.waited_for.push_back(Waited { asked, http10, bodiless, is_open });
+    }
+
+    /// Sends what is answered by any number of messages, or by an array of them.
+    pub fn send_open(&mut self, bytes: impl AsRef<[u8]>) {
+        self.expect_refusal();
+        self.waited_for.back_mut().unwrap().is_open = true;
+        self.write(bytes.as_ref());
+    }
+
+    /// The same, and reads the answer.
+    pub fn ask_open(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
+        self.send_open(bytes);
+        self.read()
     }
 
     /// Notes that HEAD was sent.
@@ -235,7 +267,7 @@ impl Conn {
             Pipe::Tcp(stream) => Pipe::Tcp(stream.try_clone().unwrap()),
             Pipe::Unix(stream) => Pipe::Unix(stream.try_clone().unwrap()),
         };
-        Self { pipe, buffer: Vec::new(), waited_for: VecDeque::new(), current: None }
+        Self::over(pipe)
     }
 
     /// Ends our side.
@@ -259,6 +291,7 @@ impl Conn {
                         messages.push(message);
                     }
                     Frame::KeepAlive => keep_alives += 1,
+                    Frame::Silent => {}
                 }
             }
         } else {
@@ -269,8 +302,15 @@ impl Conn {
             if head.field("Content-Type") == Some(JSON) && !waited.bodiless {
                 let message: Value = serde_json::from_slice(&body)
                     .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&body)));
-                check_message(&waited.asked, &message);
-                messages.push(message);
+                match message {
+                    Value::Array(all) if waited.is_open => messages = all,
+                    message => {
+                        if !waited.is_open {
+                            check_message(&waited.asked, &message);
+                        }
+                        messages.push(message);
+                    }
+                }
             }
         }
         Answer { status: head.status, head, body, messages, keep_alives }
@@ -348,13 +388,14 @@ impl Conn {
     /// The next frame of a stream; `None` after its end, which must be the response's.
     pub fn frame(&mut self) -> Option<Frame> {
         loop {
-            if let Some(frame) = next_frame(self.current()) {
-                return Some(frame);
+            if let Some(text) = next_frame(self.current()) {
+                return Some(self.read_frame(&text));
             }
             let Some(piece) = self.piece() else {
                 let current = self.current();
                 assert!(current.unframed.is_empty(), "a stream ends with a whole frame");
-                assert!(current.answered, "a stream ends with its response");
+                let is_over = current.answered || current.waited.is_open;
+                assert!(is_over, "a stream ends with its response");
                 self.current = None;
                 return None;
             };
@@ -362,14 +403,61 @@ impl Conn {
         }
     }
 
+    /// Reads a frame, and holds its message against the schema.
+    fn read_frame(&mut self, frame: &str) -> Frame {
+        let current = self.current.as_mut().expect("an answer is being read");
+        let json = match current.media {
+            Media::Ndjson if frame.is_empty() => return Frame::KeepAlive,
+            Media::Sse if frame == ":" => return Frame::KeepAlive,
+            Media::Sse => {
+                let mut lines = frame.split('\n').peekable();
+                if let Some(id) = lines.peek().and_then(|line| line.strip_prefix("id: ")) {
+                    self.last_event_id = Some(id.to_owned());
+                    lines.next();
+                }
+                if let Some(ms) = lines.peek().and_then(|line| line.strip_prefix("retry: ")) {
+                    self.retry_ms = Some(ms.parse().unwrap());
+                    lines.next();
+                }
+                let data = lines.next();
+                assert_eq!(lines.next(), None, "{frame:?}");
+                match data {
+                    None | Some("data:") => return Frame::Silent,
+                    Some(line) => {
+                        line.strip_prefix("data: ").unwrap_or_else(|| panic!("{frame:?}"))
+                    }
+                }
+            }
+            _ => frame,
+        };
+        assert!(!current.answered, "nothing follows the response: {json}");
+        let message: Value = serde_json::from_str(json).unwrap();
+        if !current.waited.is_open {
+            check_message(&current.waited.asked, &message);
+            current.answered = message.get("method").is_none();
+        }
+        Frame::Message(message)
+    }
+
     /// The next message of a stream, comments left out.
     pub fn message(&mut self) -> Option<Value> {
         loop {
             match self.frame()? {
                 Frame::Message(message) => return Some(message),
-                Frame::KeepAlive => {}
+                Frame::KeepAlive | Frame::Silent => {}
             }
         }
+    }
+
+    /// Reads what is left of an answer that was begun.
+    pub fn finish(&mut self) {
+        while self.piece().is_some() {}
+        self.current = None;
+    }
+
+    /// Stops reading the answer that was begun: the connection is about to end in its midst.
+    pub fn abandon(&mut self) {
+        self.current = None;
     }
 
     /// Reads on to the end of the connection; nothing may come before it.
@@ -462,22 +550,13 @@ fn framing(head: &Head, waited: &Waited) -> Framing {
     }
 }
 
-/// Takes a frame off the front, and holds its message against the schema.
-fn next_frame(current: &mut Current) -> Option<Frame> {
+/// Takes a frame off the front.
+fn next_frame(current: &mut Current) -> Option<String> {
     let end: &[u8] = if current.media == Media::Sse { b"\n\n" } else { b"\n" };
     let at = current.unframed.windows(end.len()).position(|window| window == end)?;
     let frame: Vec<u8> = current.unframed.drain(..at + end.len()).collect();
     let frame = std::str::from_utf8(&frame[..at]).unwrap();
-    assert!(!frame.contains(['\r', '\n']), "{frame:?}");
-    let json = match current.media {
-        Media::Ndjson if frame.is_empty() => return Some(Frame::KeepAlive),
-        Media::Sse if frame == ":" => return Some(Frame::KeepAlive),
-        Media::Sse => frame.strip_prefix("data: ").unwrap_or_else(|| panic!("{frame:?}")),
-        _ => frame,
-    };
-    assert!(!current.answered, "nothing follows the response: {json}");
-    let message: Value = serde_json::from_str(json).unwrap();
-    check_message(&current.waited.asked, &message);
-    current.answered = message.get("method").is_none();
-    Some(Frame::Message(message))
+    let line_end_count = if current.media == Media::Sse { 2 } else { 0 };
+    assert!(frame.matches('\n').count() <= line_end_count && !frame.contains('\r'), "{frame:?}");
+    Some(frame.to_owned())
 }

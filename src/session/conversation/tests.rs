@@ -114,7 +114,7 @@ fn as_many_streams_are_open_as_may() {
     // The streams of requests are bounded with those.
     drop(session.open_answer(StreamFormat::Sse, Now(0)));
     one.detach(carrier, Now(0));
-    session.open_standalone(Now(0)).expect("room");
+    session.open_standalone(Now(0)).expect("one left");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn streams_of_lines_take_nothing_of_what_is_kept_for_others() {
         say(&session, &lines, "{\"more\":\"than is kept\"}");
         taken(&lines);
     }
-    kept.resume(0).expect("kept");
+    kept.resume(0).expect("all is kept");
 }
 
 /// 2.17

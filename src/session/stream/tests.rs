@@ -134,7 +134,7 @@ fn what_is_no_longer_kept_is_refused_and_never_left_out() {
         say(&stream, text);
     }
     assert_eq!(stream.resume(0), Err(NotResumed::Forgotten), "1 is gone");
-    stream.resume(1).expect("kept");
+    stream.resume(1).expect("2 is kept");
     assert_eq!(taken(&stream).matches("data").count(), 4);
 }
 
@@ -189,7 +189,8 @@ fn what_cannot_be_resumed_is_lost_with_its_carrier_and_keeps_nothing() {
 fn a_pause_tells_when_to_come_back_where_that_is_known() {
     let stream = stream(StreamPlan { primes: Some(RETRY), ..plan(Some(0)) });
     let carrier = stream.attach();
-    assert!(stream.pause(RETRY).added_bytes > 0, "primed first");
+    stream.open();
+    stream.pause(RETRY);
     assert_eq!(news(&stream, carrier), Poll::Ready(News::Events));
     taken(&stream);
     assert_eq!(news(&stream, carrier), Poll::Ready(News::Paused(RETRY)));
@@ -267,7 +268,7 @@ impl Model {
             }
             Op::Resume(after) => self.resume(after),
             Op::Forget => drop(self.stream.forget()),
-            Op::Pause => drop(self.stream.pause(RETRY)),
+            Op::Pause => self.stream.pause(RETRY),
             Op::Open => drop(self.stream.open()),
             Op::Finish => drop(self.stream.finish(b"<end>".to_vec())),
             Op::Cut => drop(self.stream.cut()),

@@ -71,6 +71,9 @@ struct Age {
     serial: u32,
 }
 
+/// No session is looked at more often than this, however soon what it keeps may go.
+const LOOK_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// How many sessions that ended may wait to be forgotten besides as many as live.
 const ENDED_AGES_MAX: usize = 64;
 
@@ -222,7 +225,8 @@ impl Sessions {
 
     /// How often a session is looked at.
     fn look_interval(&self) -> Duration {
-        self.shared.limits.session_idle_life.min(self.shared.limits.replay_life)
+        let SessionLimits { session_idle_life, replay_life, .. } = self.shared.limits;
+        session_idle_life.min(replay_life.max(LOOK_INTERVAL_MIN))
     }
 
     /// Ends the sessions that lay idle for their life, and lets go of what others keep for too

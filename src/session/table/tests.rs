@@ -206,6 +206,13 @@ fn what_is_kept_for_a_client_that_went_is_let_go_in_time() {
     assert_eq!((session.kept_bytes(), table.count()), (0, 1));
 }
 
+#[test]
+fn a_replay_life_of_nothing_is_one() {
+    let table = table(SessionLimits { replay_life: Duration::ZERO, ..limits() });
+    open(&table, nobody(), Now(0));
+    assert_eq!(table.expire(at(LIFE / 2)), Some(at(LIFE / 2).after(LOOK_INTERVAL_MIN)));
+}
+
 /// 2.15: a client that opens and never ends.
 #[test]
 fn sessions_that_are_opened_and_left_are_bounded_and_all_end() {
