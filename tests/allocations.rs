@@ -1,5 +1,5 @@
 //! What a core allocates once it is warm: nothing, for the requests that matter most. And how large
-//! a connection's futures are.
+//! what waits is: a connection's futures, a session, an event stream.
 //!
 //! Connections are served in memory, polled by hand, on a clock that stands still. The allocator
 //! counts what this thread asks of it.
@@ -13,35 +13,44 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that this thread allocated and did not give back.
+    static HELD_BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-fn count() {
+fn count(bytes: usize) {
     // At the end of a thread there is no one left to count for.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    let _ = HELD_BYTES.try_with(|held| held.set(held.get().wrapping_add(bytes)));
+}
+
+fn give_back(bytes: usize) {
+    let _ = HELD_BYTES.try_with(|held| held.set(held.get().wrapping_sub(bytes)));
 }
 
 // SAFETY: every method hands its arguments to the system's allocator unchanged, and gives back what
 // that gave; counting touches no memory but the thread's own cell.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same there.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
+        give_back(layout.size());
         // SAFETY: `pointer` came from `System` by the methods above, with this layout.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        give_back(layout.size());
         // SAFETY: `pointer` came from `System` by the methods above, with this layout.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -69,16 +78,21 @@ mod tests {
     use ringlane::handler::call::Services;
     use ringlane::handler::off_core::{Busy, Completion, Job, OffCore};
     use ringlane::handler::registry::Registry;
+    use ringlane::mcp::capability::ClientCapabilities;
     use ringlane::rt::driver::{Driver, block_on};
     use ringlane::rt::socket::Socket;
-    use ringlane::serve::connection::{converse, serve_connection, workbench};
+    use ringlane::serve::connection::{CloseReason, converse, serve_connection, workbench};
     use ringlane::serve::shard::Shard;
     use ringlane::serve::transport::Transport;
-    use ringlane::session::table::Membership;
+    use ringlane::session::conversation::Greeting;
+    use ringlane::session::limits::SessionLimits;
+    use ringlane::session::owner::Owner;
+    use ringlane::session::store::MemoryStore;
+    use ringlane::session::table::{Membership, Sessions};
     use ringlane::testing::services;
-    use ringlane::{Cx, Settings, Tool};
+    use ringlane::{Cx, Revision, Settings, Tool};
 
-    use super::COUNT;
+    use super::{COUNT, HELD_BYTES};
 
     /// A byte pipe in memory: the test writes to one end and reads at the other.
     #[derive(Clone, Default)]
@@ -98,6 +112,14 @@ mod tests {
             ends.taken = 0;
             ends.outgoing.clear();
             ends.incoming.extend_from_slice(bytes);
+        }
+    }
+
+    impl Pipe {
+        /// What came out, taken; nothing is held.
+        fn empty(&self) -> String {
+            let Ends { outgoing, .. } = std::mem::take(&mut *self.0.borrow_mut());
+            String::from_utf8(outgoing).unwrap()
         }
     }
 
@@ -182,6 +204,14 @@ mod tests {
         }
     }
 
+    /// Tasks that are never run.
+    #[derive(Debug)]
+    struct IdleTasks;
+
+    impl Spawn for IdleTasks {
+        fn spawn(&self, _: Pin<Box<dyn Future<Output = ()>>>) {}
+    }
+
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Pair {
         a: f64,
@@ -189,6 +219,10 @@ mod tests {
     }
 
     fn shard() -> Rc<Shard> {
+        shard_with(Rc::new(NoTasks))
+    }
+
+    fn shard_with(spawn: Rc<dyn Spawn>) -> Rc<Shard> {
         let mut registry = Registry::default();
         registry.implementation.name = "still".to_owned();
         for tool in [
@@ -199,7 +233,7 @@ mod tests {
             registry.add_tool(tool).unwrap();
         }
         let catalogue = Catalogue::new(registry, &ListSettings::default());
-        let services = services(Rc::new(Still::default()), Rc::new(NoTasks));
+        let services = services(Rc::new(Still::default()), spawn);
         let services = Services { off_core: Arc::new(NoThreads), ..services };
         let membership = Membership::alone().unwrap();
         Shard::new(Arc::new(Settings::default().serve), catalogue, services, &membership)
@@ -313,4 +347,81 @@ mod tests {
         })
         .unwrap();
     }
+
+    /// How many bytes each of so many things holds that `open` makes, and gives to be kept.
+    fn held_bytes<T>(count: usize, mut open: impl FnMut(usize) -> T) -> usize {
+        let mut kept = Vec::with_capacity(count);
+        let before = HELD_BYTES.get();
+        for index in 0..count {
+            kept.push(open(index));
+        }
+        HELD_BYTES.get().wrapping_sub(before) / count
+    }
+
+    /// Ten thousand sessions lie about at once, most of them idle.
+    #[test]
+    fn an_idle_session_is_small() {
+        const COUNT: usize = 10_000;
+        let limits = SessionLimits { sessions_per_address_max: COUNT, ..SessionLimits::default() };
+        let membership = Membership::alone().unwrap();
+        let sessions = Sessions::new(&membership, limits, Box::new(MemoryStore));
+        let greeting = Greeting {
+            revision: Revision::V2025_11_25,
+            capabilities: ClientCapabilities::default(),
+            owner: Owner::Address(None),
+        };
+        // The table has them; whoever opened one lets go of it.
+        let session_bytes = held_bytes(COUNT, |_| {
+            drop(sessions.open(greeting.clone(), Now(1)).unwrap());
+        });
+        println!("session: {session_bytes} bytes");
+        assert!(session_bytes < 600, "{session_bytes}");
+    }
+
+    /// A client of the legacy era may hold one stream open all the time.
+    #[test]
+    fn an_idle_event_stream_is_small() {
+        const COUNT: usize = 500;
+        let shard = shard_with(Rc::new(IdleTasks));
+        let busy = Rc::new(workbench(shard.clone(), 4, |transport, _parcel| Err(transport)));
+        let mut context = Context::from_waker(Waker::noop());
+        let initialize = post(
+            "",
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":
+            {"protocolVersion":"2025-11-25","capabilities":{},
+            "clientInfo":{"name":"c","version":"1"}}}"#,
+        );
+        type Connection = Pin<Box<dyn Future<Output = CloseReason>>>;
+        let mut open: Vec<(Pipe, Connection, String)> = (0..COUNT)
+            .map(|_| {
+                let pipe = Pipe::default();
+                let busy = busy.clone();
+                let busy = move |transport, shift| busy(transport, shift);
+                let mut connection: Connection =
+                    Box::pin(serve_connection(pipe.clone(), None, shard.clone(), busy));
+                pipe.put(&initialize);
+                assert!(connection.as_mut().poll(&mut context).is_pending());
+                let text = pipe.empty();
+                let (_, id) = text.split_once("Mcp-Session-Id: ").unwrap();
+                let id = id.split_once("\r\n").unwrap().0.to_owned();
+                (pipe, connection, id)
+            })
+            .collect();
+        let mut index = 0;
+        let stream_bytes = held_bytes(COUNT, |_| {
+            let (pipe, connection, id) = &mut open[index];
+            index += 1;
+            let head = format!(
+                "GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\
+                 Mcp-Session-Id: {id}\r\n\r\n"
+            );
+            pipe.put(head.as_bytes());
+            assert!(connection.as_mut().poll(&mut context).is_pending());
+            assert!(pipe.empty().contains("id: 0-0"));
+        });
+        println!("event stream: {stream_bytes} bytes beside its idle connection");
+        assert!(stream_bytes <= STREAM_BYTES_MAX, "{stream_bytes}");
+    }
+
+    const STREAM_BYTES_MAX: usize = 3000;
 }
