@@ -49,6 +49,8 @@ pub mod session;
 pub mod handler;
 
 #[doc(hidden)]
+pub mod catalog;
+#[doc(hidden)]
 pub mod controller;
 
 #[doc(hidden)]

@@ -31,6 +31,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("client", 3),
     ("session", 3),
     ("handler", 4),
+    ("catalog", 5), // Fills the registry, which is all that `controller` sees of it.
     ("controller", 5),
     ("serve", 6),
     ("rt", 7),

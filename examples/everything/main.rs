@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     let server = Server::new("everything", env!("CARGO_PKG_VERSION"))
         .title("Everything")
         .description("Every feature of Ringlane, one short tool each")
-        .instructions("For tests: each tool shows one feature.");
+        .instructions("For tests: each tool shows one feature.")
+        .skills(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/everything/skills"));
     let server = prompts(resources(debugging(structured(streaming(content(server))))));
     asking::rounds(asking::asking(changing::changing(server))).main()
 }

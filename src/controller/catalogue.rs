@@ -4,6 +4,7 @@
 //! Spec: MCP 2026-07-28 server/discover, server/tools, caching; MCP 2025-11-25 lifecycle,
 //! pagination.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::lists::List;
 use crate::handler::registry::{Registry, ToolEntry};
+use crate::handler::skill::{self, Skill};
 use crate::mcp::meta::SERVER_INFO;
 use crate::mcp::model::cache::{CacheHints, CacheScope};
 use crate::mcp::page::Cursor;
@@ -60,6 +62,10 @@ pub(super) struct Edition {
     pub(super) sessionless_greeting: Bytes,
     /// The pages of each list, in the order of [`List::ALL`].
     pages: [Vec<Bytes>; List::ALL.len()],
+    /// The results of `skills/get`, in the order of the registry; none without extensions.
+    skills: Vec<Bytes>,
+    /// The pages of each folder of a skill, by its address; none without extensions.
+    folders: HashMap<String, Vec<Bytes>>,
     /// Whether each tool's results are structured.
     pub(super) structured: Vec<bool>,
     /// The result of a completion that nothing completes.
@@ -73,6 +79,16 @@ pub(super) struct Edition {
 impl Edition {
     pub(super) fn pages(&self, list: List) -> &[Bytes] {
         &self.pages[list as usize]
+    }
+
+    /// The result of `skills/get` for the skill of this index.
+    pub(super) fn skill(&self, index: usize) -> Option<&Bytes> {
+        self.skills.get(index)
+    }
+
+    /// The pages of the folder of a skill that has this address.
+    pub(super) fn folder(&self, uri: &str) -> Option<&[Bytes]> {
+        self.folders.get(uri).map(Vec::as_slice)
     }
 }
 
@@ -92,9 +108,9 @@ impl Catalogue {
         &self.registry
     }
 
-    /// Whether there are resources or templates of such.
+    /// Whether anything is read.
     pub(super) fn offers_resources(&self) -> bool {
-        !self.registry.resources().is_empty() || !self.registry.templates().is_empty()
+        self.registry.has_resources()
     }
 
     /// Whether there are prompts.
@@ -128,19 +144,28 @@ fn edition(registry: &Registry, lists: &ListSettings, revision: Revision) -> Edi
     let seal = |members: Map<String, Value>, hints: Option<&ListSettings>, info: &Value| {
         Bytes::from(Value::Object(sealed(members, hints, info, rules)).to_string())
     };
-    let pages_of = |list: List| {
-        let pages = pages(list.member(), &entries(registry, list, rules), lists.page_entries_max);
-        pages.into_iter().map(|page| seal(page, Some(lists), &server_name)).collect()
+    let in_pages = |member: &str, entries: &[Value]| -> Vec<Bytes> {
+        let pages = pages(member, entries, lists.page_entries_max).into_iter();
+        pages.map(|page| seal(page, Some(lists), &server_name)).collect()
     };
     let greet = |tells_changes| {
         let greeting = greeting(registry, revision, &server_info, tells_changes);
         seal(greeting, Some(lists), &server_info)
     };
+    let pages_of = |list: List| in_pages(list.member(), &entries(registry, list, rules));
+    // Only whoever knows extensions can ask for skills.
+    let skills = if rules.extensions { registry.skills() } else { &[] };
+    let skill = |skill: &Skill| {
+        seal(object(json!({ "skill": skill.to_json() })), Some(lists), &server_name)
+    };
+    let folders = skills.iter().flat_map(Skill::folders);
     let no_values = json!({"completion": {"values": [], "total": 0, "hasMore": false}});
     Edition {
         greeting: greet(true),
         sessionless_greeting: greet(false),
         pages: List::ALL.map(pages_of),
+        skills: skills.iter().map(skill).collect(),
+        folders: folders.map(|(uri, held)| (uri, in_pages("resources", &held))).collect(),
         structured: registry
             .tools()
             .iter()
@@ -161,12 +186,15 @@ fn entries(registry: &Registry, list: List, rules: &Rules) -> Vec<Value> {
     match list {
         List::Tools => registry.tools().iter().map(|it| it.definition.to_json(rules)).collect(),
         List::Resources => {
-            registry.resources().iter().map(|it| it.definition.to_json(rules)).collect()
+            let resources = registry.resources().iter().map(|it| it.definition.to_json(rules));
+            resources.chain(registry.skills().iter().filter_map(Skill::manifest_json)).collect()
         }
         List::Templates => {
             registry.templates().iter().map(|it| it.definition.to_json(rules)).collect()
         }
         List::Prompts => registry.prompts().iter().map(|it| it.definition.to_json(rules)).collect(),
+        List::Skills if rules.extensions => registry.skills().iter().map(Skill::to_json).collect(),
+        List::Skills => Vec::new(),
     }
 }
 
@@ -225,7 +253,18 @@ fn capabilities(registry: &Registry, rules: &Rules, tells_changes: bool) -> Valu
     declare("resources", registry.has_resources(), watched());
     declare("prompts", !registry.prompts().is_empty(), listed());
     declare("completions", rules.completions && registry.completes(), plain());
+    let extensions = extensions(registry);
+    declare("extensions", rules.extensions && !extensions.is_empty(), extensions.into());
     declared.into()
+}
+
+/// The extensions that the server declares, with their settings.
+fn extensions(registry: &Registry) -> Map<String, Value> {
+    let mut extensions = Map::new();
+    if !registry.skills().is_empty() {
+        extensions.insert(skill::EXTENSION.to_owned(), json!({"directoryRead": true}));
+    }
+    extensions
 }
 
 /// Adds what the modern era wants on a result: its type, the server's name, cache hints.

@@ -1,6 +1,8 @@
-//! Lists: tools, resources, templates and prompts, page by page.
+//! Lists: tools, resources, templates, prompts and skills, page by page.
 //!
 //! Spec: MCP 2025-11-25 server/utilities/pagination. The pages are bytes already; see `catalogue`.
+
+use bytes::Bytes;
 
 use super::dispatch::{Controller, Reaction, Reply};
 use crate::jsonrpc::view::View;
@@ -17,11 +19,13 @@ pub(super) enum List {
     Templates,
     /// `prompts/list`
     Prompts,
+    /// `skills/list`
+    Skills,
 }
 
 impl List {
-    pub(super) const ALL: [Self; 4] =
-        [Self::Tools, Self::Resources, Self::Templates, Self::Prompts];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Tools, Self::Resources, Self::Templates, Self::Prompts, Self::Skills];
 
     /// The member that holds the entries.
     pub(super) fn member(self) -> &'static str {
@@ -30,6 +34,7 @@ impl List {
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
             Self::Prompts => "prompts",
+            Self::Skills => "skills",
         }
     }
 }
@@ -49,10 +54,22 @@ impl Controller {
             List::Tools => !registry.tools().is_empty(),
             List::Resources | List::Templates => registry.has_resources(),
             List::Prompts => !registry.prompts().is_empty(),
+            List::Skills => !registry.skills().is_empty(),
         };
         if !offered {
             return reply.error(out, &error::method_not_found());
         }
+        self.page(self.catalogue.edition(reply.revision).pages(list), params, reply, out)
+    }
+
+    /// The page that the request's cursor leads to.
+    pub(super) fn page(
+        &self,
+        pages: &[Bytes],
+        params: Option<View<'_>>,
+        reply: Reply<'_>,
+        out: &mut Vec<u8>,
+    ) -> Reaction {
         let cursor = match params.and_then(|params| params.get("cursor")).map(View::as_str) {
             None => None,
             Some(Some(cursor)) => Some(cursor),
@@ -60,7 +77,6 @@ impl Controller {
                 return reply.error(out, &error::invalid_params("cursor must be a string"));
             }
         };
-        let pages = self.catalogue.edition(reply.revision).pages(list);
         match self.catalogue.page(pages, cursor) {
             Some(page) => reply.result(out, page),
             None => reply.error(

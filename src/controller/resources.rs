@@ -25,6 +25,10 @@ impl Controller {
         envelope: Envelope<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
+        let uri = params.and_then(|params| params.get("uri")).and_then(View::as_str);
+        if let Some(file) = uri.and_then(|uri| self.catalogue.registry().skill_file(uri)) {
+            return self.read_skill_file(file, reply, out);
+        }
         match self.begin_read(params, meta, reply, envelope) {
             Ok(running) => Reaction::Calls(running),
             Err(error) => reply.error(out, &error),

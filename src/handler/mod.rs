@@ -3,8 +3,8 @@
 //! Reading order: `context` (what a running handler may ask for), `call` (the state of one running
 //! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),
 //! `input` (what it takes), `code` (a closure on each core), `tool`, `resource`, `prompt` and
-//! `completion` (what it is behind), `off_core` (work that blocks), `ask` (questions to the
-//! client), `registry` (all of them, frozen).
+//! `completion` (what it is behind), `skill` (files that teach a model), `off_core` (work that
+//! blocks), `ask` (questions to the client), `registry` (all of them, frozen).
 
 pub mod answer;
 pub mod ask;
@@ -19,4 +19,5 @@ pub mod off_core;
 pub mod prompt;
 pub mod registry;
 pub mod resource;
+pub mod skill;
 pub mod tool;

@@ -38,6 +38,12 @@ pub enum Method {
     PromptsGet,
     /// `completion/complete`
     CompletionComplete,
+    /// `skills/list`, of the extension of skills.
+    SkillsList,
+    /// `skills/get`
+    SkillsGet,
+    /// `resources/directory/read`
+    ResourcesDirectoryRead,
 }
 
 /// The member of `params` that the field `Mcp-Name` mirrors.
@@ -80,6 +86,9 @@ impl Method {
             ("resources/subscribe", Era::Legacy) => Some(Self::ResourcesSubscribe),
             ("resources/unsubscribe", Era::Legacy) => Some(Self::ResourcesUnsubscribe),
             ("subscriptions/listen", Era::Modern) => Some(Self::SubscriptionsListen),
+            ("skills/list", Era::Modern) => Some(Self::SkillsList),
+            ("skills/get", Era::Modern) => Some(Self::SkillsGet),
+            ("resources/directory/read", Era::Modern) => Some(Self::ResourcesDirectoryRead),
             _ => None,
         }
     }

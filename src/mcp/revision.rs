@@ -105,6 +105,8 @@ pub struct Rules {
     pub rich_forms: bool,
     /// Whether a model that is asked may be given tools, and a message several blocks.
     pub sampling_tools: bool,
+    /// Whether capabilities carry extensions.
+    pub extensions: bool,
 }
 
 impl Revision {
@@ -192,6 +194,7 @@ static V2024_11_05: Rules = Rules {
     elicitation_ids: false,
     rich_forms: false,
     sampling_tools: false,
+    extensions: false,
 };
 
 static V2025_03_26: Rules = Rules {
@@ -239,6 +242,7 @@ static V2026_07_28: Rules = Rules {
     cut_cancels: true,
     status_by_code: true,
     elicitation_ids: false,
+    extensions: true,
     ..V2025_11_25
 };
 

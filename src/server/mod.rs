@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::base::broadcast::{Notice, Notices};
 use crate::base::clock::Clock;
 use crate::base::pool::Pooled;
+use crate::catalog::skills::SkillError;
 use crate::cli;
 use crate::config::Settings;
 use crate::controller::catalogue::Catalogue;
@@ -67,6 +68,7 @@ const CANCEL_GRACE: Duration = Duration::from_millis(1500);
 pub struct Server {
     registry: Registry,
     faults: Vec<RegistryError>,
+    skill_faults: Vec<SkillError>,
     pub(crate) settings: Settings,
 }
 
@@ -90,7 +92,8 @@ impl Server {
         let mut registry = Registry::default();
         registry.implementation.name = name.into();
         registry.implementation.version = version.into();
-        Self { registry, faults: Vec::new(), settings: Settings::default() }
+        let (faults, skill_faults) = (Vec::new(), Vec::new());
+        Self { registry, faults, skill_faults, settings: Settings::default() }
     }
 
     /// Its name for people.
@@ -181,7 +184,8 @@ impl Server {
 
     /// What it cannot offer.
     pub(crate) fn registry_faults(&self) -> Vec<String> {
-        self.faults.iter().map(ToString::to_string).collect()
+        let faults = self.faults.iter().map(ToString::to_string);
+        faults.chain(self.skill_faults.iter().map(ToString::to_string)).collect()
     }
 
     /// Its name and version.

@@ -1,13 +1,16 @@
-//! What a server offers: tools, resources, templates of them, prompts.
+//! What a server offers: tools, resources, templates of them, prompts, skills.
 //!
 //! Each kind has a short form, and one for those that say more about themselves. What cannot be
 //! offered is noted, and told with every other fault when the server is started.
+
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Server;
+use crate::catalog::skills;
 use crate::handler::context::Cx;
 use crate::handler::error::ToolError;
 use crate::handler::off_core::BlockingCx;
@@ -120,6 +123,27 @@ impl Server {
     /// Offers a prompt. One that cannot be offered is told of when the server is started.
     pub fn add_prompt(mut self, prompt: Prompt) -> Self {
         self.faults.extend(self.registry.add_prompt(prompt).err());
+        self
+    }
+
+    /// Offers the skills of a folder (the extension `io.modelcontextprotocol/skills`): each folder
+    /// in it that has a `SKILL.md` is one. It is called as its folder is, of `a-z`, `0-9` and
+    /// single hyphens between them, and so does the front matter of its `SKILL.md` call it, which
+    /// describes it too. May be said of several folders.
+    ///
+    /// The files are read here, once, and served from memory: what changes on disk is seen by the
+    /// next start. A skill may have 512 files and 16 MiB. Hidden files are left out; a link is
+    /// followed to a file of the same skill. Whatever else there is cannot be offered, and is told
+    /// of when the server is started.
+    ///
+    /// A skill's files are at `skill://NAME/...`; clients of every revision may read them, and find
+    /// each `SKILL.md` among the resources.
+    pub fn skills(mut self, folder: impl AsRef<Path>) -> Self {
+        let (skills, faults) = skills::load(folder.as_ref());
+        self.skill_faults.extend(faults);
+        for skill in skills {
+            self.faults.extend(self.registry.add_skill(skill).err());
+        }
         self
     }
 }

@@ -4,6 +4,8 @@
 //! unique among their kind, and the order is the order of registration, so that lists are the same
 //! on every core and every day.
 
+mod skills;
+
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
@@ -13,6 +15,7 @@ use super::completion::Completer;
 use super::input::SchemaError;
 use super::prompt::{Prompt, Texts};
 use super::resource::{Read, Resource, ResourceTemplate};
+use super::skill::Skill;
 use super::tool::{Arguments, Tool};
 use crate::mcp::mirror::{MirrorError, MirroredParam, mirrored_params};
 use crate::mcp::model::cache::CacheHints;
@@ -36,6 +39,8 @@ pub struct Registry {
     templates: Vec<TemplateEntry>,
     prompts: Vec<PromptEntry>,
     prompt_index: HashMap<String, usize>,
+    skills: Vec<Skill>,
+    skill_files: HashMap<String, skills::FileAt>,
 }
 
 /// A tool behind its name.
@@ -194,13 +199,15 @@ pub enum Offer {
     Template,
     /// A prompt.
     Prompt,
+    /// A skill.
+    Skill,
 }
 
 impl Offer {
     /// By what clients tell one from another.
     fn by(self) -> &'static str {
         match self {
-            Self::Tool | Self::Prompt => "name",
+            Self::Tool | Self::Prompt | Self::Skill => "name",
             Self::Resource => "address",
             Self::Template => "template",
         }
@@ -214,6 +221,7 @@ impl std::fmt::Display for Offer {
             Self::Resource => "resource",
             Self::Template => "resource template",
             Self::Prompt => "prompt",
+            Self::Skill => "skill",
         })
     }
 }
@@ -248,7 +256,7 @@ impl Registry {
         if uri::check(&uri).is_err() {
             return Err(RegistryError::Uri { uri });
         }
-        if self.resource_index.contains_key(&uri) {
+        if self.resource_index.contains_key(&uri) || self.skill_files.contains_key(&uri) {
             return Err(RegistryError::Twice { what: Offer::Resource, name: uri });
         }
         self.resource_index.insert(uri, self.resources.len());
@@ -364,7 +372,7 @@ impl Registry {
     /// Whether anything is read.
     #[must_use]
     pub fn has_resources(&self) -> bool {
-        !self.resources.is_empty() || !self.templates.is_empty()
+        !self.resources.is_empty() || !self.templates.is_empty() || !self.skills.is_empty()
     }
 
     /// Whether anything completes what is typed.
