@@ -278,11 +278,16 @@ pub(super) struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Writes a result that is bytes already.
-    pub(super) fn result(self, out: &mut Vec<u8>, result: &[u8]) -> Reaction {
+    /// Opens a response: everything before its result, and then a `}`.
+    pub(super) fn open(self, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
         self.id.encode(out);
         out.extend_from_slice(br#","result":"#);
+    }
+
+    /// Writes a result that is bytes already.
+    pub(super) fn result(self, out: &mut Vec<u8>, result: &[u8]) -> Reaction {
+        self.open(out);
         out.extend_from_slice(result);
         out.push(b'}');
         Reaction::Answered { status: 200 }

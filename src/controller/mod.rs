@@ -2,9 +2,9 @@
 //!
 //! Reading order: `dispatch` (what a body says, and who answers it), `batch` (several messages in
 //! one body), `lifecycle` (`initialize`, notifications, responses), `lists`, `tools` (`tools/call`,
-//! and what all calls share), `resources`, `skills`, `prompts`, `completion`, `subscriptions` (who is
-//! told of changes), `twins` (the code on a core), `catalogue` (the answers that are bytes before
-//! anybody asks).
+//! and what all calls share), `resources`, `skills`, `prompts`, `completion`, `subscriptions` (who
+//! is told of changes), `twins` (the code on a core), `catalogue` (the answers that are bytes
+//! before anybody asks).
 
 mod batch;
 pub mod catalogue;

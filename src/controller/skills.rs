@@ -5,7 +5,6 @@
 
 use super::dispatch::{Controller, Reaction, Reply};
 use crate::handler::skill::SkillFile;
-use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::view::View;
 use crate::mcp::error;
@@ -68,7 +67,7 @@ impl Controller {
         out: &mut Vec<u8>,
     ) -> Reaction {
         let rules = reply.revision.rules();
-        encode::response_start(out, &encode::id_json(reply.id));
+        reply.open(out);
         out.extend_from_slice(br#"{"contents":["#);
         file.contents.encode(out, rules);
         out.push(b']');

@@ -30,6 +30,8 @@ mod resuming;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod skills;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod tools;

@@ -61,6 +61,8 @@ impl Def {
             ("prompts/list", _) => Self::ListPrompts,
             ("prompts/get", _) => Self::GetPrompt,
             ("completion/complete", _) => Self::Complete,
+            // An extension: its results are in no schema, beyond what every result has.
+            ("skills/list" | "skills/get" | "resources/directory/read", Era::Modern) => Self::Empty,
             _ => panic!("{method} has no result in {revision}"),
         }
     }
@@ -197,9 +199,8 @@ fn check_envelope(revision: Revision, method: &str, result: &Value) {
             let is_complete = result["resultType"] == "complete";
             assert!(is_complete || result["resultType"] == "input_required", "{result}");
             assert!(result["_meta"]["io.modelcontextprotocol/serverInfo"].is_object());
-            let kept = is_complete
-                && (method.ends_with("/list")
-                    || matches!(method, "server/discover" | "resources/read"));
+            let ends = ["/list", "/read", "/discover", "skills/get"];
+            let kept = is_complete && ends.iter().any(|end| method.ends_with(end));
             assert_eq!((has("ttlMs"), has("cacheScope")), (kept, kept), "{result}");
         }
     }

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{SkillError, is_hidden, unread};
+use super::{SkillError, SkillFault, is_hidden, unread};
 
 /// How many files a skill may have.
 pub(super) const FILES_MAX: usize = 512;
@@ -47,7 +47,7 @@ impl Walk<'_> {
     /// lets it call itself.
     fn enter(&mut self, folder: &Path, before: &str, depth: usize) -> Result<(), SkillError> {
         if depth > FOLDERS_DEEP_MAX {
-            return Err(SkillError::TooDeep { path: folder.to_owned() });
+            return Err(SkillFault::TooDeep.at(folder));
         }
         let failed = |error| unread(folder, &error);
         for entry in fs::read_dir(folder).map_err(failed)? {
@@ -58,9 +58,9 @@ impl Walk<'_> {
             }
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_symlink() && !self.leads_to_own_file(&path) {
-                return Err(SkillError::Link { path });
+                return Err(SkillFault::Link.at(&path));
             }
-            let Some(name) = name.to_str() else { return Err(SkillError::FileName { path }) };
+            let Some(name) = name.to_str() else { return Err(SkillFault::FileName.at(&path)) };
             if kind.is_dir() {
                 self.folders += 1;
                 self.hold_counts()?;
@@ -70,7 +70,7 @@ impl Walk<'_> {
                 self.files.push((format!("{before}{name}"), bytes));
                 self.hold_counts()?;
             } else {
-                return Err(SkillError::Kind { path });
+                return Err(SkillFault::Kind.at(&path));
             }
         }
         Ok(())
@@ -78,7 +78,7 @@ impl Walk<'_> {
 
     fn hold_counts(&self) -> Result<(), SkillError> {
         if self.files.len() > FILES_MAX || self.folders > FOLDERS_MAX {
-            return Err(SkillError::TooManyFiles { path: self.folder.to_owned() });
+            return Err(SkillFault::TooManyFiles.at(self.folder));
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Walk<'_> {
         let read = file.take(self.bytes_left + 1).read_to_end(&mut bytes).map_err(failed)?;
         match self.bytes_left.checked_sub(read as u64) {
             Some(left) => self.bytes_left = left,
-            None => return Err(SkillError::TooLarge { path: self.folder.to_owned() }),
+            None => return Err(SkillFault::TooLarge.at(self.folder)),
         }
         Ok(bytes)
     }

@@ -19,36 +19,36 @@ const RESERVED: &str = "io.modelcontextprotocol/";
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrontMatterError {
     /// The file is no text.
-    #[error("the file must be UTF-8")]
+    #[error("must be UTF-8")]
     NoText,
     /// It does not begin.
-    #[error("the file must begin with a line `---`, then YAML with `name` and `description`")]
+    #[error("must begin with a line `---`, and YAML with `name` and `description` after it")]
     NoBegin,
     /// It does not end.
     #[error(
-        "the front matter must end with a line `---` in its first {FRONT_MATTER_BYTES_MAX} bytes"
+        "must end its front matter with a line `---`, after {FRONT_MATTER_BYTES_MAX} bytes at most"
     )]
     NoEnd,
     /// It is no YAML that is taken.
-    #[error("the front matter is not YAML as it is taken here, {reason}")]
+    #[error("has a front matter that is not plain YAML 1.2: {reason}")]
     Yaml {
         /// What is wrong, and where.
         reason: String,
     },
     /// A member that must be there is not.
-    #[error("`{member}` must be a text that is not empty; write it into the front matter")]
+    #[error("must say `{member}` in its front matter, a text that is not empty")]
     Member {
         /// Its name.
         member: &'static str,
     },
     /// The name is not the folder's.
-    #[error("`name` must be that of the folder, `{folder}`; change one of them")]
+    #[error("must have the `name` of its folder, `{folder}`; change one of them")]
     Name {
         /// The folder's name.
         folder: String,
     },
     /// A name that is the protocol's.
-    #[error("`metadata` may not hold `{name}`: what begins with `{RESERVED}` is the protocol's")]
+    #[error("may not have `{name}` in `metadata`: what begins with `{RESERVED}` is the protocol's")]
     Reserved {
         /// The name.
         name: String,
@@ -75,7 +75,8 @@ pub(super) fn parse(file: &[u8], name: &str) -> Result<Map<String, Value>, Front
     }
 }
 
-/// The text between the two lines.
+/// The text up to the second line: YAML begins a document with such a line too, and so counts the
+/// lines as the file does.
 fn cut(file: &str) -> Result<&str, FrontMatterError> {
     let file = file.strip_prefix('\u{feff}').unwrap_or(file);
     let rest = file.strip_prefix("---\n").or_else(|| file.strip_prefix("---\r\n"));
@@ -89,7 +90,7 @@ fn cut(file: &str) -> Result<&str, FrontMatterError> {
             blank.trim_end_matches(['\r', '\n']).bytes().all(|byte| b" \t".contains(&byte))
         });
         if ends {
-            return Ok(&rest[..end]);
+            return Ok(&file[..file.len() - rest.len() + end]);
         }
         end += line.len();
     }
@@ -100,7 +101,7 @@ fn read(yaml: &str) -> Result<Map<String, Value>, FrontMatterError> {
     let refused = |reason: String| FrontMatterError::Yaml { reason };
     match serde_saphyr::from_str_with_options(yaml, options()) {
         Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(refused("which must be a mapping, `name: value` on each line".to_owned())),
+        Ok(_) => Err(refused("it must be a mapping, `name: value` on each line".to_owned())),
         Err(error) => Err(refused(told(&error))),
     }
 }
@@ -124,12 +125,14 @@ fn options() -> Options {
     }
 }
 
-/// An error on one line, its place counted from the file's first line.
+/// An error on one line.
 fn told(error: &Error) -> String {
     let error = error.without_snippet();
     let text = error.render();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("counted from the line after `---`: {text}")
+    format!(
+        "{text}; without aliases, tags of its own and names said twice, {DEPTH_MAX} deep at most"
+    )
 }
 
 #[cfg(test)]
@@ -209,7 +212,7 @@ mod tests {
     fn collections_are_as_deep_as_they_may_be() {
         let deep = |depth: usize| format!("k: {}{}", "[".repeat(depth), "]".repeat(depth));
         // The mapping itself is the first.
-        assert!(members(&deep(DEPTH_MAX - 1)).is_ok());
+        members(&deep(DEPTH_MAX - 1)).expect("not too deep");
         for depth in [DEPTH_MAX, 1000, 30_000] {
             assert!(matches!(members(&deep(depth)), Err(FrontMatterError::Yaml { .. })));
         }
@@ -235,6 +238,10 @@ mod tests {
             let error = members(yaml).expect_err(yaml);
             let FrontMatterError::Yaml { reason } = error else { panic!("{yaml}: {error}") };
             assert!(!reason.contains('\n'), "{reason}");
+            // The first is `---`, and then there are name and description.
+            assert!(
+                ["line 3,", "line 4,", "line 5,", "line 6,"].iter().any(|at| reason.contains(at))
+            );
         }
         for file in ["---\n- a\n---\n", "---\ntext\n---\n", "---\n---\n", "---\n# none\n---\n"] {
             let error = parse(file.as_bytes(), "a").expect_err("no mapping");
@@ -248,15 +255,15 @@ mod tests {
             let error = parse(format!("---\n{yaml}\n---\n").as_bytes(), "a");
             error.expect_err(yaml).to_string()
         };
-        assert!(parse("description: d").starts_with("`name` must be a text"));
-        assert!(parse("name: 1\ndescription: d").starts_with("`name` must be a text"));
-        assert!(parse("name: a\ndescription: ''").starts_with("`description` must be a text"));
-        assert!(parse("name: a\ndescription: ").starts_with("`description` must be a text"));
+        assert!(parse("description: d").starts_with("must say `name`"));
+        assert!(parse("name: 1\ndescription: d").starts_with("must say `name`"));
+        assert!(parse("name: a\ndescription: ''").starts_with("must say `description`"));
+        assert!(parse("name: a\ndescription: ").starts_with("must say `description`"));
         assert_eq!(
             parse("name: b\ndescription: d"),
-            "`name` must be that of the folder, `a`; change one of them"
+            "must have the `name` of its folder, `a`; change one of them"
         );
         let metadata = "name: a\ndescription: d\nmetadata: {io.modelcontextprotocol/x: 1}";
-        assert!(parse(metadata).starts_with("`metadata` may not hold `io.modelcontextprotocol/x`"));
+        assert!(parse(metadata).starts_with("may not have `io.modelcontextprotocol/x`"));
     }
 }

@@ -26,96 +26,62 @@ pub const SKILLS_MAX: usize = 512;
 
 /// What keeps a skill from being offered.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SkillError {
+#[error("skills: {} {fault}", path.display())]
+pub struct SkillError {
+    /// What breaks a rule: a file or folder.
+    pub path: PathBuf,
+    /// The rule, and what mends it.
+    pub fault: SkillFault,
+}
+
+/// A rule that a skill breaks; said after the name of what breaks it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SkillFault {
     /// The system does not let it be read.
-    #[error("skills: {} cannot be read: {reason}", path.display())]
-    Unread {
-        /// What cannot be read.
-        path: PathBuf,
-        /// What the system says.
-        reason: String,
-    },
+    #[error("cannot be read: {0}")]
+    Unread(String),
     /// There is none in the folder.
-    #[error(
-        "skills: {} holds none; a skill is a folder in it that has a {MANIFEST}", path.display()
-    )]
-    None {
-        /// The folder.
-        path: PathBuf,
-    },
+    #[error("holds none; a skill is a folder in it that has a {MANIFEST}")]
+    None,
     /// There are too many in the folder.
-    #[error("skills: {} holds more than {SKILLS_MAX}; serve some from another folder", path.display())]
-    TooMany {
-        /// The folder.
-        path: PathBuf,
-    },
+    #[error("holds more than {SKILLS_MAX}; serve some from another folder")]
+    TooMany,
     /// A folder without the file that makes it a skill.
-    #[error("skills: {} has no {MANIFEST}; write one, or move the folder elsewhere", path.display())]
-    NoManifest {
-        /// The folder.
-        path: PathBuf,
-    },
+    #[error("has no {MANIFEST}; write one, or move the folder elsewhere")]
+    NoManifest,
     /// The folder's name is no skill's.
     #[error(
-        "skills: {}: a skill's name must be 1 to 64 of a-z 0-9 and single hyphens between them; \
-         rename the folder and its `name`", path.display()
+        "is no name for a skill, which is 1 to 64 of a-z 0-9 and single hyphens between them; \
+         rename the folder, and `name` in its {MANIFEST}"
     )]
-    Name {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The front matter breaks a rule.
-    #[error("skills: {}: {reason}", path.display())]
-    FrontMatter {
-        /// The `SKILL.md`.
-        path: PathBuf,
-        /// What is wrong.
-        reason: FrontMatterError,
-    },
+    Name,
+    /// The front matter of a `SKILL.md` breaks a rule.
+    #[error(transparent)]
+    FrontMatter(FrontMatterError),
     /// A link that leads elsewhere.
-    #[error(
-        "skills: {} is a link that leads to no file of the same skill; put what it leads to in its \
-         place", path.display()
-    )]
-    Link {
-        /// The link.
-        path: PathBuf,
-    },
+    #[error("is a link that leads to no file of the same skill; put that in its place")]
+    Link,
     /// Neither a file nor a folder.
-    #[error("skills: {} is neither a file nor a folder; move it elsewhere", path.display())]
-    Kind {
-        /// What it is.
-        path: PathBuf,
-    },
+    #[error("is neither a file nor a folder; move it elsewhere")]
+    Kind,
     /// A name that no address can hold.
-    #[error("skills: the name of {} must be UTF-8; rename it", path.display())]
-    FileName {
-        /// What has the name.
-        path: PathBuf,
-    },
+    #[error("has a name that is not UTF-8; rename it")]
+    FileName,
     /// More files or folders than a skill may have.
-    #[error(
-        "skills: {} has more than {FILES_MAX} files or {FOLDERS_MAX} folders; split the skill",
-        path.display()
-    )]
-    TooManyFiles {
-        /// The skill.
-        path: PathBuf,
-    },
+    #[error("has more than {FILES_MAX} files or {FOLDERS_MAX} folders; split the skill")]
+    TooManyFiles,
     /// More bytes than a skill may have.
-    #[error("skills: {} has more than {SKILL_BYTES_MAX} bytes; split the skill", path.display())]
-    TooLarge {
-        /// The skill.
-        path: PathBuf,
-    },
+    #[error("has more than {SKILL_BYTES_MAX} bytes in its files; split the skill")]
+    TooLarge,
     /// Folders in folders in folders.
-    #[error(
-        "skills: {} is more than {FOLDERS_DEEP_MAX} folders deep; move it up", path.display()
-    )]
-    TooDeep {
-        /// The folder that is too deep.
-        path: PathBuf,
-    },
+    #[error("is more than {FOLDERS_DEEP_MAX} folders deep; move it up")]
+    TooDeep,
+}
+
+impl SkillFault {
+    fn at(self, path: &Path) -> SkillError {
+        SkillError { path: path.to_owned(), fault: self }
+    }
 }
 
 /// Reads all skills of a folder, in the order of their names.
@@ -147,12 +113,12 @@ fn find(folder: &Path) -> Result<Vec<PathBuf>, SkillError> {
             continue;
         }
         if found.len() == SKILLS_MAX {
-            return Err(SkillError::TooMany { path: folder.to_owned() });
+            return Err(SkillFault::TooMany.at(folder));
         }
         found.push(path);
     }
     if found.is_empty() {
-        return Err(SkillError::None { path: folder.to_owned() });
+        return Err(SkillFault::None.at(folder));
     }
     found.sort();
     Ok(found)
@@ -161,20 +127,20 @@ fn find(folder: &Path) -> Result<Vec<PathBuf>, SkillError> {
 fn read(path: &Path) -> Result<Skill, SkillError> {
     let kind = fs::symlink_metadata(path).map_err(|error| unread(path, &error))?;
     if kind.is_symlink() {
-        return Err(SkillError::Link { path: path.to_owned() });
+        return Err(SkillFault::Link.at(path));
     }
     if !kind.is_dir() {
-        return Err(SkillError::Kind { path: path.to_owned() });
+        return Err(SkillFault::Kind.at(path));
     }
     let name = path.file_name().and_then(OsStr::to_str).filter(|name| is_name(name));
-    let name = name.ok_or_else(|| SkillError::Name { path: path.to_owned() })?;
+    let name = name.ok_or_else(|| SkillFault::Name.at(path))?;
     let files = files::read(path)?;
     let manifest = files.iter().find(|(file, _)| file == MANIFEST);
     let Some((_, manifest)) = manifest else {
-        return Err(SkillError::NoManifest { path: path.to_owned() });
+        return Err(SkillFault::NoManifest.at(path));
     };
     let front_matter = front_matter::parse(manifest, name)
-        .map_err(|reason| SkillError::FrontMatter { path: path.join(MANIFEST), reason })?;
+        .map_err(|fault| SkillFault::FrontMatter(fault).at(&path.join(MANIFEST)))?;
     let frozen = files.into_iter().map(|(file, bytes)| {
         let media = media::of(&file, &bytes);
         SkillFile::new(name, file, media, bytes)
@@ -197,7 +163,7 @@ fn is_hidden(name: &OsStr) -> bool {
 }
 
 fn unread(path: &Path, error: &std::io::Error) -> SkillError {
-    SkillError::Unread { path: path.to_owned(), reason: error.to_string() }
+    SkillFault::Unread(error.to_string()).at(path)
 }
 
 #[cfg(test)]

@@ -70,9 +70,9 @@ fn what_is_no_folder_of_skills_is_told() {
     assert_eq!(told(&root), "skills: F holds none; a skill is a folder in it that has a SKILL.md");
     write(&root, "file", "");
     let (_, faults) = load(&root.path().join("file"));
-    assert!(matches!(faults[..], [SkillError::Unread { .. }]), "{faults:?}");
+    assert!(matches!(faults[..], [SkillError { fault: SkillFault::Unread(_), .. }]), "{faults:?}");
     let (_, faults) = load(&root.path().join("missing"));
-    assert!(matches!(faults[..], [SkillError::Unread { .. }]), "{faults:?}");
+    assert!(matches!(faults[..], [SkillError { fault: SkillFault::Unread(_), .. }]), "{faults:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn every_skill_that_is_none_is_told_and_the_others_are_read() {
     assert_eq!(skills.len(), 1);
     let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
     assert!(faults[0].ends_with("bare has no SKILL.md; write one, or move the folder elsewhere"));
-    let reason = "wrong/SKILL.md: `name` must be that of the folder, `wrong`; change one of them";
+    let reason = "wrong/SKILL.md must have the `name` of its folder, `wrong`; change one of them";
     assert!(faults[1].ends_with(reason), "{faults:?}");
 }
 
@@ -101,7 +101,7 @@ fn names_are_words_with_single_hyphens() {
     }
     let root = folder();
     write(&root, "A/SKILL.md", "");
-    assert!(told(&root).starts_with("skills: F/A: a skill's name must be 1 to 64 of a-z"));
+    assert!(told(&root).starts_with("skills: F/A is no name for a skill"));
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn a_link_leads_to_a_file_of_the_same_skill_or_nowhere() {
         symlink(target, &at).expect("a link");
         assert_eq!(
             told(&root),
-            "skills: F/s/a/bad is a link that leads to no file of the same skill; put what it \
-             leads to in its place",
+            "skills: F/s/a/bad is a link that leads to no file of the same skill; put that \
+             in its place",
             "{target:?}"
         );
         fs::remove_file(&at).expect("removed");
@@ -154,7 +154,7 @@ fn names_of_files_are_text() {
     let name = OsStr::from_bytes(b"\xff");
     // Some file systems have no such names.
     if fs::write(root.path().join("s").join(name), "").is_ok() {
-        assert!(told(&root).ends_with("must be UTF-8; rename it"));
+        assert!(told(&root).ends_with("has a name that is not UTF-8; rename it"));
     }
 }
 
@@ -197,7 +197,10 @@ fn a_skill_has_as_many_bytes_as_it_may() {
     file.set_len(SKILL_BYTES_MAX - taken).expect("a length");
     assert_eq!(load(root.path()).1, []);
     file.set_len(SKILL_BYTES_MAX - taken + 1).expect("a length");
-    assert_eq!(told(&root), "skills: F/s has more than 16777216 bytes; split the skill");
+    assert_eq!(
+        told(&root),
+        "skills: F/s has more than 16777216 bytes in its files; split the skill"
+    );
 }
 
 #[test]

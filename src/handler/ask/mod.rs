@@ -245,17 +245,8 @@ impl Cx {
         let params = params()?;
         match self.era() {
             Era::Legacy => {
-                let live = Live::ask(call, method, &params.to_string())?;
-                let services = call.services();
-                let until = services.clock.now().after(call.ask_limits().answer_timeout);
-                let said = services.clock.timers().timeout(until, live.reply()).await;
-                let said = said.map_err(|Elapsed| {
-                    ToolError::new(format!("the client did not answer `{key}` in time"))
-                })?;
-                said.map_err(|refusal| {
-                    let (message, code) = (refusal.message, refusal.code);
-                    ToolError::new(format!("the client did not answer `{key}`: {message} ({code})"))
-                })
+                // In a box, so that handlers of the other era do not hold room for it.
+                Box::pin(self.ask_live(key, method, params)).await
             }
             Era::Modern => {
                 call.rounds().open(key, method, params);
@@ -264,6 +255,27 @@ impl Cx {
                 pending().await
             }
         }
+    }
+
+    /// Asks on the stream of a session, and waits.
+    async fn ask_live(
+        &self,
+        key: &str,
+        method: &'static str,
+        params: Value,
+    ) -> Result<Value, ToolError> {
+        let call = self.call();
+        let live = Live::ask(call, method, &params.to_string())?;
+        let services = call.services();
+        let until = services.clock.now().after(call.ask_limits().answer_timeout);
+        let said = services.clock.timers().timeout(until, live.reply()).await;
+        let said = said.map_err(|Elapsed| {
+            ToolError::new(format!("the client did not answer `{key}` in time"))
+        })?;
+        said.map_err(|refusal| {
+            let (message, code) = (refusal.message, refusal.code);
+            ToolError::new(format!("the client did not answer `{key}`: {message} ({code})"))
+        })
     }
 
     fn must_know(&self, capability: Capability) -> Result<(), ToolError> {

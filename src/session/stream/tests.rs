@@ -268,7 +268,7 @@ impl Model {
             }
             Op::Resume(after) => self.resume(after),
             Op::Forget => drop(self.stream.forget()),
-            Op::Pause => self.stream.pause(RETRY),
+            Op::Pause => drop(self.stream.pause(RETRY)),
             Op::Open => drop(self.stream.open()),
             Op::Finish => drop(self.stream.finish(b"<end>".to_vec())),
             Op::Cut => drop(self.stream.cut()),
