@@ -61,6 +61,7 @@ pub struct TestClient {
     host: String,
     capabilities: Value,
     answering: Option<Answering>,
+    keeps_silent: bool,
     session: Option<String>,
     last_id: u64,
 }
@@ -133,6 +134,7 @@ impl TestClient {
             host: "localhost".to_owned(),
             capabilities: json!({}),
             answering: None,
+            keeps_silent: false,
             session: None,
             last_id: 0,
         }
@@ -189,6 +191,13 @@ impl TestClient {
     #[must_use]
     pub fn answering(mut self, answer: impl FnMut(&Value) -> Value + 'static) -> Self {
         self.answering = Some(Answering::new(answer));
+        self
+    }
+
+    /// The same client, leaving what it is asked on streams unanswered.
+    #[must_use]
+    pub fn keeping_silent(mut self) -> Self {
+        self.keeps_silent = true;
         self
     }
 
@@ -411,14 +420,19 @@ impl TestClient {
             self.input.clear();
             self.connect()
         });
-        let head = self.head(ANY);
+        let (head, silent) = (self.head(ANY), self.keeps_silent);
         let Self { input, answering, shard, executor, .. } = self;
         let executor = &*executor;
         let mut poster = Poster { head, shard, executor, seen_count: 0, answering };
         let conversation = async {
             // A server that refused early reads no further, and its answer is there all the same.
             let _refused = connection.write(request).await;
-            read_reply(&connection, input, &mut |reply| poster.answer(reply)).await
+            let mut hear = |reply: &Reply| {
+                if !silent {
+                    poster.answer(reply);
+                }
+            };
+            read_reply(&connection, input, &mut hear).await
         };
         let reply = executor.block_on(conversation).flatten()?;
         if reply.persistence == Persistence::KeepAlive {

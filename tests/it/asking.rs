@@ -443,13 +443,33 @@ fn nothing_is_asked_that_the_client_did_not_declare() {
 fn a_legacy_client_that_cannot_be_asked_is_told_so() {
     for revision in Revision::ALL.into_iter().filter(|revision| *revision != Revision::V2026_07_28)
     {
-        let mut client = client().speaking(revision);
+        let mut client = server().test_client().unwrap().speaking(revision);
         for tool in ["greet", "sign_in", "together"] {
             let result = client.call(tool, json!({})).unwrap();
             assert_eq!(result["isError"], true);
             assert!(text(&result).contains("this client cannot be asked"), "{result}");
         }
     }
+}
+
+#[test]
+fn a_legacy_client_is_asked_on_the_stream_of_its_call() {
+    for revision in [Revision::V2025_06_18, Revision::V2025_11_25] {
+        let mut asked = client().speaking(revision).answering(|_| accepted(json!({"name": "Ada"})));
+        assert_eq!(text(&asked.call("greet", json!({})).unwrap()), "Hello, Ada!", "{revision}");
+        let mut nobody = client().speaking(revision);
+        let told = nobody.call("greet", json!({})).unwrap();
+        assert!(text(&told).contains("nobody is there to answer (-1)"), "{told}");
+    }
+}
+
+#[test]
+fn a_legacy_client_that_takes_too_long_is_given_up() {
+    let mut silent = client().speaking(Revision::V2025_11_25).keeping_silent();
+    let told = silent.call("greet", json!({})).unwrap();
+    assert!(text(&told).contains("did not answer `user_name` in time"), "{told}");
+    // Longer than a call may take: the time of a person is not the call's.
+    assert_eq!(silent.elapsed(), Duration::from_secs(600));
 }
 
 #[test]
