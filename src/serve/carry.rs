@@ -238,17 +238,26 @@ impl Carriage {
         if primes { self.since.after(shard.priming_delay()) } else { Deadline::NEVER }
     }
 
+    /// Sends what is written. Mostly the peer takes it at once; a box is made to wait for it, which
+    /// silent streams need not hold room for.
     async fn flush<T: Transport>(
         &mut self,
         transport: &T,
         shard: &Shard,
     ) -> Result<(), CloseReason> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let output = std::mem::take(&mut self.output);
+        wire::send_slices(transport, &[IoSlice::new(&output)], &mut self.output)?;
+        drop(output);
         if !self.output.is_empty() {
-            wire::flush(transport, shard, &mut self.output, Deadline::NEVER).await?;
+            let rest = wire::flush(transport, shard, &mut self.output, Deadline::NEVER);
+            Box::pin(rest).await?;
             // A stream may be silent for long, and hold nothing.
             self.output = Vec::new();
-            self.last_sent = shard.now();
         }
+        self.last_sent = shard.now();
         Ok(())
     }
 
@@ -325,7 +334,7 @@ async fn finish<T: Transport>(
     match persistence {
         Persistence::KeepAlive => Next::Again(std::mem::take(&mut carriage.input)),
         Persistence::Close => {
-            wire::linger(transport, shard).await;
+            Box::pin(wire::linger(transport, shard)).await;
             Next::Close(CloseReason::Answered)
         }
     }
