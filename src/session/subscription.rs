@@ -20,6 +20,9 @@ use crate::jsonrpc::encode;
 /// The `_meta` member that ties a message to its subscription.
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
+/// How many lists there are that may change.
+const LIST_COUNT: usize = 3;
+
 /// What a client asks to be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -34,12 +37,16 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn wants(&self, change: &Change) -> bool {
+    /// Which of the things that it may name a change is of, if it names that.
+    fn place(&self, change: &Change) -> Option<usize> {
         match change {
-            Change::Tools => self.tools,
-            Change::Prompts => self.prompts,
-            Change::Resources => self.resources,
-            Change::ResourceUpdated(uri) => self.watched.iter().any(|held| **held == **uri),
+            Change::Tools => self.tools.then_some(0),
+            Change::Prompts => self.prompts.then_some(1),
+            Change::Resources => self.resources.then_some(2),
+            Change::ResourceUpdated(uri) => {
+                let at = self.watched.iter().position(|held| **held == **uri)?;
+                Some(LIST_COUNT + at)
+            }
         }
     }
 
@@ -80,7 +87,12 @@ struct Subscription {
     /// The id of its request, as JSON.
     id_json: Vec<u8>,
     stream: Rc<EventStream>,
+    /// The number of the last message of each thing that it names, in the order of `place`.
+    told: RefCell<Vec<u64>>,
 }
+
+/// No message has this number.
+const NEVER_TOLD: u64 = u64::MAX;
 
 /// As many listen as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,29 +138,33 @@ impl Subscriptions {
             format,
             is_standalone: false,
             primes: None,
-            events_max: self.limits.replay_events_max,
+            // The acknowledgement, and one of each thing: further ones would tell nothing new.
+            events_max: 1 + LIST_COUNT + self.limits.watched_resources_max,
             unsent_bytes_max: self.limits.stream_buffer_bytes_max,
         };
         let stream = Rc::new(EventStream::new(plan, MemoryStore.open(), now));
         let mut meta = format!("\"{SUBSCRIPTION_ID}\":").into_bytes();
         meta.extend_from_slice(&id_json);
         stream.append(&mut |out| acknowledge(out, &filter, &meta));
-        open.push(Subscription { filter, meta, id_json, stream: stream.clone() });
+        let told = RefCell::new(vec![NEVER_TOLD; LIST_COUNT + filter.watched.len()]);
+        open.push(Subscription { filter, meta, id_json, stream: stream.clone(), told });
         Ok(stream)
     }
 
     /// Tells everybody who wants to know of a change.
     pub fn announce(&self, change: &Change) {
-        for held in self.open.borrow().iter().filter(|held| held.filter.wants(change)) {
-            held.tell(change);
+        for held in self.open.borrow().iter() {
+            if let Some(place) = held.filter.place(change) {
+                held.tell(place, change);
+            }
         }
     }
 
     /// Tells everybody that what they watch changed, since nobody knows what did not.
     pub fn announce_watched(&self) {
         for held in self.open.borrow().iter() {
-            for uri in &held.filter.watched {
-                held.tell(&Change::ResourceUpdated(uri.clone().into()));
+            for (at, uri) in held.filter.watched.iter().enumerate() {
+                held.tell(LIST_COUNT + at, &Change::ResourceUpdated(uri.clone().into()));
             }
         }
     }
@@ -179,8 +195,13 @@ impl Subscriptions {
 }
 
 impl Subscription {
-    fn tell(&self, change: &Change) {
-        if self.stream.has_room() {
+    /// Tells of a change, unless the same waits to be read already: a client that reads slowly
+    /// learns all that changed, and nothing twice.
+    fn tell(&self, place: usize, change: &Change) {
+        let mut told = self.told.borrow_mut();
+        let Some(last) = told.get_mut(place) else { return };
+        if !self.stream.is_waiting(*last) && self.stream.has_room() {
+            *last = self.stream.next_number();
             self.stream.append(&mut |out| change.encode(out, &self.meta));
         }
     }
@@ -235,21 +256,19 @@ mod tests {
         subscriptions.announce(&Change::Prompts);
         let told = taken(&stream);
         let methods: Vec<_> = told.iter().map(|message| message["method"].as_str()).collect();
-        let of = |name| Some(name);
         assert_eq!(
             methods,
             [
-                of("notifications/subscriptions/acknowledged"),
-                of("notifications/prompts/list_changed"),
-                of("notifications/resources/updated"),
-                of("notifications/resources/updated"),
+                Some("notifications/subscriptions/acknowledged"),
+                Some("notifications/prompts/list_changed"),
+                Some("notifications/resources/updated"),
                 None,
             ]
         );
         let held = json!({"promptsListChanged": true, "resourceSubscriptions": ["a:1"]});
         assert_eq!(told[0]["params"]["notifications"], held);
         assert_eq!(
-            (&told[4]["id"], &told[4]["result"]["resultType"]),
+            (&told[3]["id"], &told[3]["result"]["resultType"]),
             (&json!("q"), &json!("complete"))
         );
         for message in &told {
@@ -275,18 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_that_reads_slowly_misses_nothing_and_is_told_nothing_twice() {
+        let subscriptions = Subscriptions::new(SessionLimits::default());
+        let watched: Vec<Box<str>> = (0..256).map(|n| format!("a:{n}").into()).collect();
+        let filter = Filter { tools: true, prompts: true, resources: true, watched };
+        let stream = open(&subscriptions, filter.clone(), "1").expect("room");
+        stream.attach();
+        for _ in 0..10 {
+            subscriptions.announce_watched();
+            for change in [Change::Tools, Change::Prompts, Change::Resources] {
+                subscriptions.announce(&change);
+            }
+        }
+        assert_eq!(taken(&stream).len(), 1 + LIST_COUNT + filter.watched.len());
+        subscriptions.announce(&Change::Tools);
+        assert_eq!(taken(&stream).len(), 1, "what was read is told anew");
+    }
+
+    #[test]
     fn a_listener_that_does_not_read_is_told_no_more_than_may_wait() {
         let limits = SessionLimits { stream_buffer_bytes_max: 1000, ..SessionLimits::default() };
         let subscriptions = Subscriptions::new(limits);
-        let filter = Filter { tools: true, ..Filter::default() };
-        let stream = open(&subscriptions, filter, "1").expect("room");
+        let watched = (0..100).map(|n| format!("a:{n}").into()).collect();
+        let stream = open(&subscriptions, Filter { watched, ..Filter::default() }, "1");
+        let stream = stream.expect("room");
         stream.attach();
-        for _ in 0..1000 {
-            subscriptions.announce(&Change::Tools);
-        }
+        subscriptions.announce_watched();
         let waiting = taken(&stream).len();
         assert!((2..12).contains(&waiting), "{waiting}");
-        subscriptions.announce(&Change::Tools);
-        assert_eq!(taken(&stream).len(), 1);
     }
 }

@@ -16,31 +16,17 @@
 //! order; what a carrier that is attached, or the first one that is yet to come, did not take is
 //! never forgotten.
 
+mod plan;
+
 use std::cell::RefCell;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub use self::plan::{Growth, News, NotResumed, StreamPlan};
 use crate::base::time::Now;
 use crate::http::frame::{EventId, frame, priming_event};
 use crate::http::negotiate::StreamFormat;
 use crate::session::store::EventLog;
-
-/// How a stream is made.
-#[derive(Debug)]
-pub struct StreamPlan {
-    /// Its number in its session, if its events are numbered and kept.
-    pub number: Option<u32>,
-    /// How its messages are framed.
-    pub format: StreamFormat,
-    /// Whether its client opened it for what belongs to no request.
-    pub is_standalone: bool,
-    /// With which `retry` its first event primes it, if it does.
-    pub primes: Option<Duration>,
-    /// How many events it keeps.
-    pub events_max: usize,
-    /// How many bytes may wait for its carrier.
-    pub unsent_bytes_max: usize,
-}
 
 /// An event stream.
 #[derive(Debug)]
@@ -75,39 +61,6 @@ enum Ending {
     Ended,
     /// Ended before its time: carriers end the connection at once.
     Cut,
-}
-
-/// What a carrier has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
-    /// Take events.
-    Events,
-    /// Take the one document that is all there is.
-    Document,
-    /// Nothing will come any more: end the answer.
-    Ended,
-    /// End the answer for now, and tell the client to come back after this long.
-    Paused(Duration),
-    /// Another carrier took over, or the session ended: leave at once.
-    Superseded,
-}
-
-/// What an append changed in the memory that the stream takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Growth {
-    /// Bytes that came, of a stream that keeps them.
-    pub added_bytes: usize,
-    /// Bytes that were forgotten for them.
-    pub freed_bytes: usize,
-}
-
-/// Why a stream is not resumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotResumed {
-    /// No event had this number yet.
-    NeverSent,
-    /// Events behind it are no longer kept.
-    Forgotten,
 }
 
 impl EventStream {
@@ -195,6 +148,19 @@ impl EventStream {
     pub fn left_since(&self) -> Option<Now> {
         let inner = self.inner.borrow();
         (!inner.is_attached).then_some(inner.left_at)
+    }
+
+    /// How many messages were appended so far: the number of the next one.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.inner.borrow().log.next()
+    }
+
+    /// Whether the message of this number was appended, and its reader has yet to take it.
+    #[must_use]
+    pub fn is_waiting(&self, number: u64) -> bool {
+        let inner = self.inner.borrow();
+        (inner.sent..inner.log.next()).contains(&number)
     }
 
     /// Asks to be woken when there is room again.
