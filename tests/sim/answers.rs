@@ -15,6 +15,8 @@ use crate::model::Ask;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
+    /// The session that it names.
+    pub(crate) session_id: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) closes: bool,
     /// When its last byte was read.
@@ -55,6 +57,11 @@ impl Reader {
     /// Whether nothing is left over.
     pub(crate) fn is_between_answers(&self) -> bool {
         self.state == State::Head && self.at == self.input.len()
+    }
+
+    /// The answer of which something is missing.
+    pub(crate) fn unfinished(&self) -> Option<&Answer> {
+        self.answer.as_ref()
     }
 
     /// Reads the next answer, which is to `ask`, as far as its bytes are there.
@@ -151,7 +158,8 @@ impl Reader {
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
         let status = status.and_then(|line| line.split_once(' ')?.0.parse::<u16>().ok());
         let status = status.ok_or_else(|| format!("a head without status: {head:?}"))?;
-        let (mut length, mut chunked, mut closes, mut content_type) = (None, false, false, None);
+        let (mut length, mut chunked, mut closes) = (None, false, false);
+        let (mut content_type, mut session_id) = (None, None);
         for line in lines {
             let (name, value) = line.split_once(": ").ok_or_else(|| format!("field {line:?}"))?;
             let value = value.trim();
@@ -163,6 +171,7 @@ impl Reader {
                 "Content-Length" | "Transfer-Encoding" => return Err(format!("field {line:?}")),
                 "Connection" => closes |= value == "close",
                 "Content-Type" => content_type = Some(value.to_owned()),
+                "Mcp-Session-Id" => session_id = Some(value.to_owned()),
                 _ => {}
             }
         }
@@ -185,7 +194,8 @@ impl Reader {
             (None, false) if closes => State::UntilClose,
             (None, false) => return Err(format!("no framing: {head:?}")),
         };
-        self.answer = Some(Answer { status, content_type, body: Vec::new(), closes, at: now });
+        let body = Vec::new();
+        self.answer = Some(Answer { status, content_type, session_id, body, closes, at: now });
         Ok(())
     }
 }

@@ -179,7 +179,7 @@ fn reading(random: &mut Random, large: bool) -> Reading {
     }
 }
 
-fn flakiness(random: &mut Random) -> Flakiness {
+pub(crate) fn flakiness(random: &mut Random) -> Flakiness {
     if random.percent(40) {
         return Flakiness::default();
     }

@@ -5,7 +5,7 @@
 //! tells what happened in it. The seeds of `seeds.txt`, which found something once, always run.
 //! Reading order: `model` (requests and the answers that they must get), `faults` (what goes
 //! wrong), `net` (a connection), `answers` (a strict reader), `tools` (what is called),
-//! `invariants`.
+//! `invariants`; then `sessions`, a world of its own: several workers, and clients that come back.
 #![cfg(test)]
 
 mod answers;
@@ -15,6 +15,7 @@ mod model;
 mod net;
 #[path = "../support/schema.rs"]
 mod schema;
+mod sessions;
 mod tools;
 
 use std::cell::Cell;

@@ -31,6 +31,23 @@ pub(crate) struct Ask {
     pub(crate) asked: Option<Asked>,
 }
 
+impl Ask {
+    /// One of which nothing is said but that it is HTTP/1.1 and has an answer.
+    pub(crate) fn any() -> Self {
+        Self {
+            bytes: Vec::new(),
+            head_bytes: 0,
+            expects_continue: false,
+            is_head: false,
+            is_http10: false,
+            wanted: Wanted::Status(&[]),
+            closing: Closing::Maybe,
+            call: None,
+            asked: None,
+        }
+    }
+}
+
 /// Whether the connection ends after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closing {

@@ -58,13 +58,14 @@ pub(crate) fn take_ledger() -> Vec<Entry> {
     LEDGER.with_borrow_mut(std::mem::take).entries
 }
 
-struct Guard {
+/// Holds the entry of a call open.
+pub(crate) struct Guard {
     index: usize,
     end: End,
 }
 
 impl Guard {
-    fn enter(tag: u64) -> Self {
+    pub(crate) fn enter(tag: u64) -> Self {
         LEDGER.with_borrow_mut(|ledger| {
             let started = ledger.now();
             ledger.entries.push(Entry { tag, started, ended: None });
@@ -72,7 +73,7 @@ impl Guard {
         })
     }
 
-    fn complete(mut self) {
+    pub(crate) fn complete(mut self) {
         self.end = End::Completed;
     }
 }
