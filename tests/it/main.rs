@@ -26,6 +26,8 @@ mod messages;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod resuming;
 #[cfg(test)]
 mod sessions;

@@ -8,6 +8,7 @@
 //! `invariants`; then `sessions`, a world of its own: several workers, and clients that come back.
 #![cfg(test)]
 
+#[path = "../support/answers.rs"]
 mod answers;
 mod faults;
 mod invariants;

@@ -9,6 +9,7 @@ use ringlane::Revision;
 use ringlane::testing::random::Random;
 use serde_json::{Value, json};
 
+use crate::answers::Expects;
 use crate::schema::Asked;
 
 /// One request and what must become of it.
@@ -32,18 +33,12 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// One of which nothing is said but that it is HTTP/1.1 and has an answer.
-    pub(crate) fn any() -> Self {
-        Self {
-            bytes: Vec::new(),
-            head_bytes: 0,
-            expects_continue: false,
-            is_head: false,
-            is_http10: false,
-            wanted: Wanted::Status(&[]),
-            closing: Closing::Maybe,
-            call: None,
-            asked: None,
+    /// What it allows its answer.
+    pub(crate) fn expects(&self) -> Expects {
+        Expects {
+            expects_continue: self.expects_continue,
+            is_head: self.is_head,
+            is_http10: self.is_http10,
         }
     }
 }

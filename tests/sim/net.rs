@@ -280,7 +280,7 @@ impl Link {
             let Some(ask) = self.plan.asks.get(log.answers.len()) else {
                 return Err("an answer to no request".to_owned());
             };
-            match reader.next(ask, self.clock.now())? {
+            match reader.next(ask.expects(), self.clock.now())? {
                 Some(answer) => {
                     self.trace.note(format_args!("{} answered {}", self.index, answer.status));
                     log.answers.push(answer);

@@ -10,8 +10,8 @@ use ringlane::testing::random::Random;
 use serde_json::{Value, json};
 
 use super::client::{Client, Refused, TRIES_MAX};
-use super::script::{Bulletin, Recital, Script, Track};
-use super::wire::{At, Conn, Cut, CutKind, Ended, Events};
+use super::script::{Bulletin, Events, Recital, Script, Track};
+use super::wire::{At, Conn, Cut, CutKind, Ended};
 use crate::answers::Answer;
 
 /// What one attempt to read a stream came to.

@@ -17,8 +17,8 @@ use ringlane::testing::random::Random;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use super::script::{Script, Track};
-use super::wire::{Conn, Ended, Events};
+use super::script::{Events, Script, Track};
+use super::wire::{Conn, Ended};
 use crate::answers::Answer;
 
 /// A fault of a server that reads what its client sends wrongly, to see that it would be found.

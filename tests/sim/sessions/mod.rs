@@ -8,6 +8,7 @@
 mod acts;
 mod client;
 mod cluster;
+#[path = "../../support/script.rs"]
 mod script;
 mod tools;
 mod wire;

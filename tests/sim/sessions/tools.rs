@@ -1,12 +1,12 @@
 //! What the simulated servers with sessions offer: a tool that speaks for long, one that answers at
-//! once, and a resource, so that clients may watch what changes.
+//! once, and resources, so that clients may watch what changes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringlane::controller::catalogue::{Catalogue, ListSettings};
 use ringlane::handler::registry::Registry;
-use ringlane::{Cx, LogLevel, Resource, Tool, ToolError};
+use ringlane::{Cx, LogLevel, ResourceTemplate, Tool, ToolError};
 use serde_json::json;
 
 use crate::tools::Guard;
@@ -27,6 +27,11 @@ struct Echo {
     text: String,
 }
 
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Page {
+    number: String,
+}
+
 pub(crate) fn catalogue() -> Arc<Catalogue> {
     let mut registry = Registry::default();
     let echo = Tool::new("echo", "Gives back its text", async |_: Cx, Echo { tag, text }: Echo| {
@@ -36,8 +41,9 @@ pub(crate) fn catalogue() -> Arc<Catalogue> {
     for tool in [echo, Tool::new("recite", "Tells its steps, waiting for room", recite)] {
         registry.add_tool(tool).expect("a sound tool");
     }
-    let page = Resource::new("page:0", "page", async |_: Cx| Ok("nothing"));
-    registry.add_resource(page).expect("a sound resource");
+    let page = async |_: Cx, Page { number }: Page| Ok(number);
+    let pages = ResourceTemplate::new("page:{number}", "page", page);
+    registry.add_template(pages).expect("a sound template");
     Catalogue::new(registry, &ListSettings::default())
 }
 

@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use ringlane::base::clock::Clock;
 use ringlane::base::time::Deadline;
-use ringlane::http::frame::EventId;
 use ringlane::testing::pipe::ClientEnd;
 use ringlane::testing::random::Random;
 
 use super::cluster::Cluster;
-use super::script::Heard;
-use crate::answers::{Answer, Reader};
-use crate::model::Ask;
+use crate::answers::{Answer, Expects, Reader};
 
 /// How a client ends a connection before its answer is whole.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +126,7 @@ impl Conn {
         let mut buffer = vec![0; 64 * 1024];
         let mut received = 0;
         loop {
-            match self.reader.next(&Ask::any(), clock.now()) {
+            match self.reader.next(Expects::default(), clock.now()) {
                 Ok(Some(answer)) => {
                     return heed(&answer).map_or_else(Ended::Faulty, |()| Ended::Whole(answer));
                 }
@@ -182,43 +179,4 @@ impl Conn {
         }
         Ended::Cut
     }
-}
-
-/// Reads the events of a body that grows.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    read: usize,
-}
-
-impl Events {
-    /// The next event that is whole. Comments are passed over; nothing else is.
-    pub(crate) fn next(&mut self, body: &[u8]) -> Result<Option<Heard>, String> {
-        loop {
-            let rest = &body[self.read..];
-            let Some(length) = rest.windows(2).position(|pair| pair == b"\n\n") else {
-                return Ok(None);
-            };
-            self.read += length + 2;
-            let text = std::str::from_utf8(&rest[..length]).map_err(|error| error.to_string())?;
-            if text != ":" {
-                return event(text).map(Some).ok_or_else(|| format!("no event: {text:?}"));
-            }
-        }
-    }
-
-    /// Whether nothing is left over.
-    pub(crate) fn is_done(&self, body: &[u8]) -> bool {
-        self.read == body.len()
-    }
-}
-
-fn event(text: &str) -> Option<Heard> {
-    let mut lines = text.split('\n').peekable();
-    let id = EventId::parse(lines.next()?.strip_prefix("id: ")?.as_bytes())?;
-    let is_priming = lines.next_if(|line| line.starts_with("retry: ")).is_some();
-    let data = lines.next()?.strip_prefix("data:")?;
-    if lines.next().is_some() || is_priming != data.is_empty() {
-        return None;
-    }
-    Some(Heard { id, data: data.trim_start().to_owned() })
 }

@@ -1,9 +1,9 @@
 //! What a stream of a session must say, and what a client heard of it so far.
 //!
-//! A `Track` follows one event stream over all the connections that carry it: each event comes with
-//! the number after the one before, and one that comes again, because the client asked for it, says
-//! what it said. What is new is held against a script: a call's own notifications and its response,
-//! or the changes that were announced while the stream was open.
+//! `Events` reads the events of a body. A `Track` follows one event stream over all the connections
+//! that carry it: each event comes with the number after the one before, and one that comes again,
+//! because the client asked for it, says what it said. What is new is held against a script: a
+//! call's own notifications and its response, or the changes that were announced meanwhile.
 //! Invariant: `heard[n]` is the event of number `n`; a number that is missing is a fault.
 
 use ringlane::http::frame::EventId;
@@ -15,6 +15,45 @@ use serde_json::{Value, json};
 pub(crate) struct Heard {
     pub(crate) id: EventId,
     pub(crate) data: String,
+}
+
+/// Reads the events of a body that grows.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    read: usize,
+}
+
+impl Events {
+    /// The next event that is whole. Comments are passed over; nothing else is.
+    pub(crate) fn next(&mut self, body: &[u8]) -> Result<Option<Heard>, String> {
+        loop {
+            let rest = &body[self.read..];
+            let Some(length) = rest.windows(2).position(|pair| pair == b"\n\n") else {
+                return Ok(None);
+            };
+            self.read += length + 2;
+            let text = std::str::from_utf8(&rest[..length]).map_err(|error| error.to_string())?;
+            if text != ":" {
+                return event(text).map(Some).ok_or_else(|| format!("no event: {text:?}"));
+            }
+        }
+    }
+
+    /// Whether nothing is left over.
+    pub(crate) fn is_done(&self, body: &[u8]) -> bool {
+        self.read == body.len()
+    }
+}
+
+fn event(text: &str) -> Option<Heard> {
+    let mut lines = text.split('\n').peekable();
+    let id = EventId::parse(lines.next()?.strip_prefix("id: ")?.as_bytes())?;
+    let is_priming = lines.next_if(|line| line.starts_with("retry: ")).is_some();
+    let data = lines.next()?.strip_prefix("data:")?;
+    if lines.next().is_some() || is_priming != data.is_empty() {
+        return None;
+    }
+    Some(Heard { id, data: data.trim_start().to_owned() })
 }
 
 /// What a stream says.

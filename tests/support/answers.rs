@@ -1,6 +1,6 @@
 //! Answers read strictly, by a reader of their own: whatever RFC 9112 does not allow is a fault.
 //!
-//! In: bytes as they come, and the requests that they answer. Out: whole answers.
+//! In: bytes as they come, and what the requests allow. Out: answers, whole or as far as they came.
 //!
 //!     Head ─▶ Length ─────────────────────────────▶ done
 //!       ├───▶ ChunkLine ⇄ ChunkData ─▶ LastLine ──▶ done
@@ -8,7 +8,16 @@
 
 use ringlane::base::time::Now;
 
-use crate::model::Ask;
+/// What a request allows its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expects {
+    /// Whether `100 Continue` may come before.
+    pub(crate) expects_continue: bool,
+    /// Whether the answer has no body whatever its head says.
+    pub(crate) is_head: bool,
+    /// Whether it is HTTP/1.0, to which no chunks and no 100 may be sent.
+    pub(crate) is_http10: bool,
+}
 
 /// A whole answer.
 #[derive(Clone, Debug)]
@@ -64,8 +73,8 @@ impl Reader {
         self.answer.as_ref()
     }
 
-    /// Reads the next answer, which is to `ask`, as far as its bytes are there.
-    pub(crate) fn next(&mut self, ask: &Ask, now: Now) -> Result<Option<Answer>, String> {
+    /// Reads the next answer, to a request that allows this, as far as its bytes are there.
+    pub(crate) fn next(&mut self, ask: Expects, now: Now) -> Result<Option<Answer>, String> {
         loop {
             match self.state {
                 State::Head => match self.line_end(b"\r\n\r\n") {
@@ -152,7 +161,7 @@ impl Reader {
         Ok(())
     }
 
-    fn head(&mut self, end: usize, ask: &Ask, now: Now) -> Result<(), String> {
+    fn head(&mut self, end: usize, ask: Expects, now: Now) -> Result<(), String> {
         let head = std::str::from_utf8(&self.input[self.at..end]).map_err(|e| e.to_string())?;
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
