@@ -87,10 +87,7 @@ impl Client {
         let (every, pad) = (random.within(1..=10), random.within(0..=100));
         let arguments =
             json!({"tag": tag, "count": count, "gap_ms": gap_ms, "every": every, "pad": pad});
-        let params =
-            json!({"name": "recite", "arguments": arguments, "_meta": {"progressToken": tag}});
-        let call = json!({"jsonrpc": "2.0", "id": tag, "method": "tools/call", "params": params});
-        let request = self.post(&call);
+        let request = self.recitation(tag, &arguments);
         let mut recital = Recital::new(tag, count, self.cluster.is_roomy);
         let mut track = Track::new(self.is_primed());
         let (mut cuts_left, mut after, mut left_at) = (random.within(0..=6), None, None);
@@ -232,6 +229,60 @@ impl Client {
                 self.pause(random, 70_000).await;
             }
         }
+    }
+
+    /// Sends several requests at once, of which some need no session, and reads their answers in
+    /// order.
+    pub(crate) async fn burst(&self, tag: &mut u64, random: &mut Random) {
+        let first = *tag + 1;
+        *tag += random.within(2..=6);
+        let (mut requests, mut recitals) = (Vec::new(), Vec::new());
+        for tag in first..=*tag {
+            let request = json!({"jsonrpc": "2.0", "id": tag, "method": "ping"});
+            if random.percent(40) {
+                requests.extend(self.post_to("", &request));
+                recitals.push(None);
+                continue;
+            }
+            let (count, gap_ms) = (random.within(1..=5), random.within(0..=100));
+            let arguments =
+                json!({"tag": tag, "count": count, "gap_ms": gap_ms, "every": 1, "pad": 0});
+            requests.extend(self.recitation(tag, &arguments));
+            recitals.push(Some(Recital::new(tag, count, self.cluster.is_roomy)));
+        }
+        let (sent_at, mut conn) = (self.now(), Conn::open(&self.cluster, random));
+        for (tag, mut recital) in (first..).zip(recitals) {
+            let (mut track, mut events) = (Track::new(self.is_primed()), Events::default());
+            let mut heed = |answer: &Answer| match &mut recital {
+                Some(recital) => self.heed(answer, &mut events, &mut track, recital),
+                None => Ok(()),
+            };
+            match conn.exchange(&std::mem::take(&mut requests), None, &mut heed).await {
+                Ended::Whole(answer) if answer.status == 200 => {
+                    if recital.is_some() {
+                        self.was_answered(sent_at);
+                    }
+                    let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                    if !recital.map_or(told["id"] == tag, |recital| recital.is_answered) {
+                        return self.fault(format_args!("{tag} was not answered: {answer:?}"));
+                    }
+                }
+                Ended::Whole(answer) => {
+                    if let Err(fault) = self.refused(&answer, sent_at, None) {
+                        self.fault(fault);
+                    }
+                    return;
+                }
+                Ended::ByServer if self.has_ended.get() => return,
+                other => return self.fault(format_args!("{tag}: {other:?}")),
+            }
+        }
+    }
+
+    fn recitation(&self, tag: u64, arguments: &Value) -> Vec<u8> {
+        let params =
+            json!({"name": "recite", "arguments": arguments, "_meta": {"progressToken": tag}});
+        self.post(&json!({"jsonrpc": "2.0", "id": tag, "method": "tools/call", "params": params}))
     }
 
     /// Sends what is refused, on a connection of its own.

@@ -161,7 +161,8 @@ async fn act(client: Rc<Client>, mut tag: u64, mut random: Random) {
     for _ in 0..random.within(1..=4) {
         tag += 1;
         match random.within(0..=9) {
-            0..=5 => client.recite(tag, &mut random).await,
+            0..=4 => client.recite(tag, &mut random).await,
+            5 => client.burst(&mut tag, &mut random).await,
             6..=7 => client.chat(&mut tag, &mut random).await,
             8 => client.forge(&mut random).await,
             _ => client.pause(&mut random, 30_000).await,
