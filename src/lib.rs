@@ -99,7 +99,7 @@ pub use rt::settings::RtSettings;
 pub use serve::limits::ServeLimits;
 pub use server::{ServeError, Server};
 pub use session::change::Changes;
-pub use session::limits::{SessionLimits, SessionMode, SessionSettings};
+pub use session::limits::{SessionLimits, SessionMode, SessionSettings, TaskLimits};
 pub use session::seal::{StateKey, StateKeyError};
 
 /// The code of README.md, compiled with the tests.

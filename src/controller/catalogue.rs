@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::lists::List;
 use crate::handler::registry::{Registry, ToolEntry};
 use crate::handler::skill::{self, Skill};
+use crate::mcp::capability::TASKS;
 use crate::mcp::meta::SERVER_INFO;
 use crate::mcp::model::cache::{CacheHints, CacheScope};
 use crate::mcp::page::Cursor;
@@ -263,6 +264,9 @@ fn extensions(registry: &Registry) -> Map<String, Value> {
     let mut extensions = Map::new();
     if !registry.skills().is_empty() {
         extensions.insert(skill::EXTENSION.to_owned(), json!({"directoryRead": true}));
+    }
+    if registry.has_tasks {
+        extensions.insert(TASKS.to_owned(), json!({}));
     }
     extensions
 }

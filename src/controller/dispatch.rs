@@ -36,6 +36,7 @@ use crate::session::owner::Owner;
 use crate::session::stream::EventStream;
 use crate::session::subscription::Subscriptions;
 use crate::session::table::Sessions;
+use crate::session::tasks::Tasks;
 
 /// What the controller is told about an HTTP request besides its body.
 #[derive(Clone, Copy)]
@@ -46,7 +47,7 @@ pub struct Envelope<'a> {
     pub stream: Option<StreamFormat>,
     /// The session that the request names, in the legacy era.
     pub session: Option<&'a Rc<Session>>,
-    /// Who asks; looked up only when a session is opened.
+    /// Who asks; looked up only where that matters: for sessions and tasks.
     pub asker: &'a dyn Fn() -> Owner,
 }
 
@@ -115,6 +116,9 @@ pub struct Controller {
     pub(super) sessions: Rc<Sessions>,
     pub(super) session_mode: SessionMode,
     pub(super) subscriptions: Rc<Subscriptions>,
+    /// The tasks of the core; `None` for a server without any.
+    pub(super) tasks: Option<Rc<Tasks>>,
+    pub(super) task_result_bytes_max: usize,
     decoder: RefCell<Decoder>,
 }
 
@@ -129,6 +133,19 @@ pub struct ControllerLimits {
     pub stream_buffer_bytes_max: usize,
     /// Whether there are sessions.
     pub session_mode: SessionMode,
+    /// How long the result of a task may be.
+    pub task_result_bytes_max: usize,
+}
+
+/// What a core remembers between two requests.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The sessions of the legacy era.
+    pub sessions: Rc<Sessions>,
+    /// Who listens in the modern one.
+    pub subscriptions: Rc<Subscriptions>,
+    /// The calls that became tasks; `None` for a server without any.
+    pub tasks: Option<Rc<Tasks>>,
 }
 
 /// How many ended calls a core keeps for use again.
@@ -141,17 +158,19 @@ impl Controller {
         catalogue: Arc<Catalogue>,
         services: Services,
         limits: ControllerLimits,
-        sessions: Rc<Sessions>,
-        subscriptions: Rc<Subscriptions>,
+        kept: Kept,
     ) -> Self {
+        let Kept { sessions, subscriptions, tasks } = kept;
         Self {
             local: Twins::of(catalogue.registry()),
             clock: services.clock.clone(),
-            calls: Calls::new(services, limits.ask, KEPT_CALLS_MAX),
+            calls: Calls::new(services, limits.ask, tasks.clone(), KEPT_CALLS_MAX),
             stream_buffer_bytes_max: limits.stream_buffer_bytes_max,
             session_mode: limits.session_mode,
             sessions,
             subscriptions,
+            tasks,
+            task_result_bytes_max: limits.task_result_bytes_max,
             decoder: RefCell::new(Decoder::new(limits.json)),
             catalogue,
         }
@@ -250,6 +269,9 @@ impl Controller {
             Some(Method::ResourcesSubscribe) => self.watch(params, reply, envelope, out),
             Some(Method::ResourcesUnsubscribe) => self.unwatch(params, reply, envelope, out),
             Some(Method::SubscriptionsListen) => self.listen(params, reply, envelope, out),
+            Some(Method::TasksGet) => self.get_task(params, meta, reply, envelope, out),
+            Some(Method::TasksUpdate) => self.update_task(params, meta, reply, envelope, out),
+            Some(Method::TasksCancel) => self.cancel_task(params, meta, reply, envelope, out),
             // Only a handshake is legacy without a revision, and it was answered above.
             Some(Method::Initialize) | None => reply.error(out, &error::method_not_found()),
         }

@@ -3,8 +3,8 @@
 //! Reading order: `dispatch` (what a body says, and who answers it), `batch` (several messages in
 //! one body), `lifecycle` (`initialize`, notifications, responses), `lists`, `tools` (`tools/call`,
 //! and what all calls share), `resources`, `skills`, `prompts`, `completion`, `subscriptions` (who
-//! is told of changes), `twins` (the code on a core), `catalogue` (the answers that are bytes
-//! before anybody asks).
+//! is told of changes), `tasks` (calls that go on without their request), `twins` (the code on a
+//! core), `catalogue` (the answers that are bytes before anybody asks).
 
 mod batch;
 pub mod catalogue;
@@ -16,5 +16,6 @@ mod prompts;
 mod resources;
 mod skills;
 mod subscriptions;
+mod tasks;
 mod tools;
 mod twins;

@@ -59,7 +59,7 @@ impl Controller {
         uri.ok_or_else(|| error::invalid_params("uri must be a string"))
     }
 
-    fn acknowledge(
+    pub(super) fn acknowledge(
         &self,
         outcome: Result<(), RpcError>,
         reply: Reply<'_>,

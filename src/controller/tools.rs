@@ -15,7 +15,7 @@ use crate::handler::input::InputErrors;
 use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::view::View;
-use crate::mcp::capability::ClientCapabilities;
+use crate::mcp::capability::{Capability, ClientCapabilities};
 use crate::mcp::error;
 use crate::mcp::meta::Meta;
 use crate::mcp::mirror;
@@ -88,10 +88,18 @@ impl Controller {
                 (ClientCapabilities::read(meta.capabilities), level)
             }
             Era::Legacy => match envelope.session {
-                Some(session) => (session.capabilities(), Some(session.log_level())),
+                Some(session) => {
+                    // Extensions are the modern era's, whatever a handshake says.
+                    let capabilities = session.capabilities().without(Capability::Tasks);
+                    (capabilities, Some(session.log_level()))
+                }
                 None => (ClientCapabilities::default(), Some(SESSIONLESS_LOG_LEVEL)),
             },
         };
+        let may_become_task = self.tasks.is_some()
+            && method == "tools/call"
+            && reply.revision.rules().extensions
+            && capabilities.has(Capability::Tasks);
         self.calls.begin(&CallStart {
             revision: reply.revision,
             method,
@@ -104,6 +112,7 @@ impl Controller {
             stream: envelope.stream,
             stream_buffer_bytes_max: self.stream_buffer_bytes_max,
             session: envelope.session,
+            task_owner: may_become_task.then(|| (envelope.asker)()),
         })
     }
 
@@ -164,7 +173,7 @@ impl Controller {
         self.calls.end(call);
     }
 
-    fn frame(&self, subject: Subject, revision: Revision) -> ResultFrame<'_> {
+    pub(super) fn frame(&self, subject: Subject, revision: Revision) -> ResultFrame<'_> {
         let edition = self.catalogue.edition(revision);
         ResultFrame {
             rules: revision.rules(),

@@ -17,6 +17,7 @@ use super::ask::rounds::Rounds;
 use super::error::ToolError;
 use super::frames::Frames;
 use super::off_core::OffCore;
+use super::task::Tasking;
 use crate::base::clock::Clock;
 use crate::base::spawn::Spawn;
 use crate::http::negotiate::StreamFormat;
@@ -30,9 +31,11 @@ use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::{Era, Revision};
 use crate::session::change::Changes;
 use crate::session::conversation::{Session, TooMany, Work};
+use crate::session::owner::Owner;
 use crate::session::question::Question;
 use crate::session::seal::Sealer;
 use crate::session::stream::EventStream;
+use crate::session::tasks::Tasks;
 
 /// What the handlers of a core stand on.
 #[derive(Clone, Debug)]
@@ -83,6 +86,7 @@ pub struct Call {
     may_ask: Cell<bool>,
     /// What answers are good for, written where the client could be asked.
     binding: RefCell<Binding>,
+    tasking: Tasking,
 }
 
 /// How a call begins.
@@ -110,10 +114,12 @@ pub struct CallStart<'a> {
     pub stream_buffer_bytes_max: usize,
     /// The session that it is for.
     pub session: Option<&'a Rc<Session>>,
+    /// Whose task it may become; `None` if it may not.
+    pub task_owner: Option<Owner>,
 }
 
 impl Call {
-    fn new(services: Services, ask: AskLimits) -> Self {
+    fn new(services: Services, ask: AskLimits, tasks: Option<Rc<Tasks>>) -> Self {
         Self {
             services,
             ask,
@@ -135,6 +141,7 @@ impl Call {
             rounds: RefCell::default(),
             may_ask: Cell::new(false),
             binding: RefCell::default(),
+            tasking: Tasking::new(tasks),
         }
     }
 
@@ -152,6 +159,7 @@ impl Call {
         *self.session.borrow_mut() = start.session.cloned();
         *self.stream.borrow_mut() = None;
         self.dropped_count.set(0);
+        self.tasking.open(start.task_owner.clone());
         rewrite(&self.id_json, |out| start.id.encode(out));
         rewrite(&self.token_json, |out| {
             if let Some(token) = start.meta.token() {
@@ -185,14 +193,21 @@ impl Call {
         RefMut::map(self.rounds.borrow_mut(), |rounds| &mut **rounds.get_or_insert_default())
     }
 
-    /// How a call ends whose handler waits for answers that only a further call can bring; `None`
-    /// if it waits for none. To be asked whenever the handler was polled and is not ready.
+    /// How a request is answered whose handler is not ready and will not be for it: it waits for
+    /// answers that only a further call can bring, or goes on as a task. `None` if it is neither.
+    /// To be asked whenever the handler was polled and is not ready.
     #[must_use]
     pub fn interim(&self) -> Option<Finished> {
         let mut rounds = self.rounds.borrow_mut();
-        let rounds = rounds.as_mut().filter(|rounds| rounds.is_open())?;
+        let Some(rounds) = rounds.as_mut().filter(|rounds| rounds.is_open()) else {
+            return self.tasking.tell();
+        };
         let Services { clock, sealer, .. } = &self.services;
         Some(rounds.finish(&self.binding.borrow(), sealer, &self.ask, clock.unix_seconds()))
+    }
+
+    pub(super) fn tasking(&self) -> &Tasking {
+        &self.tasking
     }
 
     /// The revision that the request speaks.
@@ -242,7 +257,8 @@ impl Call {
 
     /// Makes a notification and wakes whoever sends it.
     pub(super) fn push_frame(&self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        if self.cancelled.get() {
+        // The caller of a task looks when it likes, and is told nothing.
+        if self.cancelled.get() || self.tasking.told().is_some() {
             return false;
         }
         if let Some((session, stream)) = self.event_stream() {
@@ -451,6 +467,8 @@ fn rewrite(buffer: &RefCell<Vec<u8>>, write: impl FnOnce(&mut Vec<u8>)) {
 pub struct Calls {
     services: Services,
     ask: AskLimits,
+    /// The tasks of the core, where there are any.
+    tasks: Option<Rc<Tasks>>,
     kept: RefCell<Vec<Rc<Call>>>,
     kept_count_max: usize,
 }
@@ -458,8 +476,13 @@ pub struct Calls {
 impl Calls {
     /// Keeps up to `kept_count_max` ended calls.
     #[must_use]
-    pub fn new(services: Services, ask: AskLimits, kept_count_max: usize) -> Self {
-        Self { services, ask, kept: RefCell::default(), kept_count_max }
+    pub fn new(
+        services: Services,
+        ask: AskLimits,
+        tasks: Option<Rc<Tasks>>,
+        kept_count_max: usize,
+    ) -> Self {
+        Self { services, ask, tasks, kept: RefCell::default(), kept_count_max }
     }
 
     /// Begins a call.
@@ -468,7 +491,10 @@ impl Calls {
     /// When what the request brings of an earlier round is not sound; it is refused with this.
     pub fn begin(&self, start: &CallStart<'_>) -> Result<Rc<Call>, RpcError> {
         let kept = self.kept.borrow_mut().pop();
-        let fresh = || Rc::new(Call::new(self.services.clone(), self.ask.clone()));
+        let fresh = || {
+            let (services, ask) = (self.services.clone(), self.ask.clone());
+            Rc::new(Call::new(services, ask, self.tasks.clone()))
+        };
         let call = kept.unwrap_or_else(fresh);
         match call.begin(start) {
             Ok(()) => Ok(call),
@@ -481,6 +507,7 @@ impl Calls {
 
     /// Ends a call. One that its handler still holds is left to it.
     pub fn end(&self, call: Rc<Call>) {
+        call.tasking.close(|| call.moment());
         let mut kept = self.kept.borrow_mut();
         if Rc::strong_count(&call) == 1 && kept.len() < self.kept_count_max {
             *call.task.borrow_mut() = None;

@@ -4,7 +4,7 @@
 //! call), `frames` (its notifications on their way out), `answer` and `error` (what it gives back),
 //! `input` (what it takes), `code` (a closure on each core), `tool`, `resource`, `prompt` and
 //! `completion` (what it is behind), `skill` (files that teach a model), `off_core` (work that
-//! blocks), `ask` (questions to the client), `registry` (all of them, frozen).
+//! blocks), `ask` (questions to the client), `task` (long work), `registry` (all of them, frozen).
 
 pub mod answer;
 pub mod ask;
@@ -20,4 +20,5 @@ pub mod prompt;
 pub mod registry;
 pub mod resource;
 pub mod skill;
+pub mod task;
 pub mod tool;

@@ -88,7 +88,14 @@ pub fn error(out: &mut Vec<u8>, id_json: Option<&[u8]>, error: &RpcError) {
         out.extend_from_slice(br#","id":"#);
         out.extend_from_slice(id_json);
     }
-    out.extend_from_slice(br#","error":{"code":"#);
+    out.extend_from_slice(br#","error":"#);
+    error_object(out, error);
+    out.push(b'}');
+}
+
+/// Writes an error object, as it stands in an error response.
+pub fn error_object(out: &mut Vec<u8>, error: &RpcError) {
+    out.extend_from_slice(br#"{"code":"#);
     signed(out, i64::from(error.code));
     out.extend_from_slice(br#","message":"#);
     string(out, &error.message);
@@ -96,7 +103,7 @@ pub fn error(out: &mut Vec<u8>, id_json: Option<&[u8]>, error: &RpcError) {
         out.extend_from_slice(br#","data":"#);
         serialize(out, data);
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
 }
 
 /// An id as JSON, for the few places that keep one.

@@ -23,7 +23,7 @@ pub enum Capability {
 }
 
 /// The extension by which a call becomes a task.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
+pub const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// What one client can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,6 +97,12 @@ impl ClientCapabilities {
         use Capability::{ElicitForm, ElicitUrl, Roots, Sampling};
 
         [ElicitForm, ElicitUrl, Sampling, Roots].into_iter().any(|asked| self.has(asked))
+    }
+
+    /// The same without this one.
+    #[must_use]
+    pub fn without(self, capability: Capability) -> Self {
+        Self(self.0 & !bit(capability))
     }
 
     /// Whether the client can do this.

@@ -51,6 +51,12 @@ pub fn resource_not_found(uri: &str, revision: Revision) -> RpcError {
         .with_data(json!({ "uri": uri }))
 }
 
+/// There is no task of this id for this caller.
+#[must_use]
+pub fn task_not_found() -> RpcError {
+    RpcError::new(INVALID_PARAMS, "Invalid params: taskId names no task, or one that is over")
+}
+
 /// A fault on our side, told without detail.
 #[must_use]
 pub fn internal(reason: &'static str) -> RpcError {

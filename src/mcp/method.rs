@@ -44,6 +44,12 @@ pub enum Method {
     SkillsGet,
     /// `resources/directory/read`
     ResourcesDirectoryRead,
+    /// `tasks/get`, of the tasks extension
+    TasksGet,
+    /// `tasks/update`, of the tasks extension
+    TasksUpdate,
+    /// `tasks/cancel`, of the tasks extension
+    TasksCancel,
 }
 
 /// The member of `params` that the field `Mcp-Name` mirrors.
@@ -53,6 +59,8 @@ pub enum NamedBy {
     Name,
     /// `params.uri`
     Uri,
+    /// `params.taskId`
+    TaskId,
 }
 
 impl NamedBy {
@@ -62,6 +70,7 @@ impl NamedBy {
         match self {
             Self::Name => "name",
             Self::Uri => "uri",
+            Self::TaskId => "taskId",
         }
     }
 }
@@ -89,6 +98,9 @@ impl Method {
             ("skills/list", Era::Modern) => Some(Self::SkillsList),
             ("skills/get", Era::Modern) => Some(Self::SkillsGet),
             ("resources/directory/read", Era::Modern) => Some(Self::ResourcesDirectoryRead),
+            ("tasks/get", Era::Modern) => Some(Self::TasksGet),
+            ("tasks/update", Era::Modern) => Some(Self::TasksUpdate),
+            ("tasks/cancel", Era::Modern) => Some(Self::TasksCancel),
             _ => None,
         }
     }
@@ -116,6 +128,7 @@ impl Method {
         match name {
             "tools/call" | "prompts/get" => Some(NamedBy::Name),
             "resources/read" => Some(NamedBy::Uri),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => Some(NamedBy::TaskId),
             _ => None,
         }
     }

@@ -514,7 +514,8 @@ pub(super) async fn cancel(
 }
 
 /// Polls a handler. A panic ends the call with an error, and nothing else; a handler that waits for
-/// answers that only a further call brings has ended too.
+/// answers that only a further call brings has ended too, and so has the request of a call that
+/// became a task.
 pub(super) fn poll_work(
     shard: &Shard,
     running: &mut RunningCall,

@@ -1,10 +1,11 @@
-//! A call of a session that takes its time: it runs as a task of its own and answers on an event
-//! stream, whoever carries that.
+//! A call that runs by itself. One of a session answers on an event stream, whoever carries that;
+//! one that became a task answers whoever looks.
 //!
 //! So a connection that is cut, or told to leave, takes nothing from the call; its client resumes
 //! the stream. The call ends with its handler, its deadline, its client's word, its session, or the
 //! process. Spec: MCP 2025-11-25 transports ("disconnection SHOULD NOT be interpreted as the client
-//! cancelling"), basic/utilities/cancellation. Limit: `call_timeout`.
+//! cancelling"), basic/utilities/cancellation; MCP extension
+//! `io.modelcontextprotocol/tasks`. Limits: `call_timeout`, `task_life`.
 //! Invariant: a stream that a call answers on ends, once.
 
 use std::cell::Cell;
@@ -15,10 +16,12 @@ use std::task::Poll;
 
 use super::attend::{cancel, poll_work};
 use super::shard::{Phase, Shard, count};
+use crate::base::time::Deadline;
 use crate::controller::dispatch::RunningCall;
 use crate::handler::answer::Finished;
 use crate::session::conversation::{Session, Work};
 use crate::session::stream::EventStream;
+use crate::session::task::Task;
 
 /// Whose stream a call answers on.
 #[derive(Clone, Debug)]
@@ -51,7 +54,8 @@ pub(super) fn detach(
     let task_shard = shard.clone();
     shard.spawn(Box::pin(async move {
         let shard = task_shard;
-        let end = run(&shard, &mut running).await;
+        let deadline = shard.now().after(shard.limits().call_timeout);
+        let end = run(&shard, &mut running, deadline).await;
         conclude(&shard, &running, &session, &stream, &share, end);
         session.end_work(&work, shard.now());
         drop(work);
@@ -70,15 +74,31 @@ pub(super) fn respond(
     session.finish(stream, message(shard, running, finished));
 }
 
-/// Gives back what a call held.
-pub(super) fn settle(shard: &Shard, running: RunningCall) {
+/// Gives back what a call held; one that became a task goes on.
+pub(super) fn settle(shard: &Rc<Shard>, running: RunningCall) {
+    if let Some(task) = running.call.task() {
+        return go_on(shard, running, task);
+    }
     let dropped = &shard.counters().dropped_frames;
     dropped.set(dropped.get() + running.call.dropped_count());
     shard.controller.end(running);
 }
 
-async fn run(shard: &Shard, running: &mut RunningCall) -> End {
-    let deadline = shard.now().after(shard.limits().call_timeout);
+/// Lets a call go on as a task.
+fn go_on(shard: &Rc<Shard>, mut running: RunningCall, task: Rc<Task>) {
+    task.begin_work(running.call.clone());
+    shard.watch_tasks();
+    let task_shard = shard.clone();
+    shard.spawn(Box::pin(async move {
+        let shard = task_shard;
+        let (End::Finished(finished) | End::Cancelled(finished)) =
+            run(&shard, &mut running, task.deadline()).await;
+        shard.controller.end_task(&running.call, &task, running.subject, finished);
+        shard.controller.end(running);
+    }));
+}
+
+async fn run(shard: &Shard, running: &mut RunningCall, deadline: Deadline) -> End {
     let mut late = shard.clock().timers().sleep_until(deadline);
     let reason = poll_fn(|context| {
         running.call.wake_for_frames(context.waker());
@@ -90,6 +110,11 @@ async fn run(shard: &Shard, running: &mut RunningCall) -> End {
             return Poll::Ready(Ok(finished));
         }
         if shard.phase() == Phase::Cancelling {
+            return Poll::Ready(Err(Some("the server is shutting down")));
+        }
+        // Nobody can answer a server that takes no requests any more.
+        let is_asking = || running.call.task().is_some_and(|task| task.is_asking());
+        if shard.phase() == Phase::Draining && is_asking() {
             return Poll::Ready(Err(Some("the server is shutting down")));
         }
         while Pin::new(&mut late).poll(context).is_ready() {

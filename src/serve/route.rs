@@ -13,7 +13,8 @@ use crate::http::frame::EventId;
 use crate::http::head::{Method, RequestHead};
 use crate::http::negotiate::{Acceptance, Quality};
 use crate::http::origin::Verdict;
-use crate::mcp::mirror::{MirroredFields, RepeatedField};
+use crate::mcp::method::{Method as McpMethod, NamedBy};
+use crate::mcp::mirror::{self, MirroredFields, RepeatedField};
 use crate::mcp::revision::{Era, Revision};
 use crate::session::conversation::Session;
 use crate::session::owner::Owner;
@@ -40,7 +41,7 @@ pub(super) enum Route {
     },
     /// The end of a session.
     End(Rc<Session>),
-    /// The session that it names lives on this worker.
+    /// The session or task that it names lives on this worker.
     Elsewhere(usize),
     /// A question whether the process lives or is ready; answered as text.
     Probe {
@@ -123,6 +124,9 @@ fn admit_message(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal
             "Accept must allow application/json, text/event-stream or application/x-ndjson";
         return Err(refusal(406, reason));
     }
+    if let Some(worker) = task_worker(head, shard) {
+        return Ok(Route::Elsewhere(worker));
+    }
     let session = match head.mcp_session_id {
         // In the modern era there are none, and naming one means nothing.
         Some(id) if shard.has_sessions() && !is_modern(head) => match find(id, shard)? {
@@ -132,6 +136,16 @@ fn admit_message(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal
         _ => None,
     };
     Ok(Route::Message { acceptance, session })
+}
+
+/// The other worker that keeps the task that a request names, before its body is there to say so.
+fn task_worker(head: &RequestHead<'_>, shard: &Shard) -> Option<usize> {
+    let tasks = shard.tasks.as_ref()?;
+    let method = std::str::from_utf8(head.mcp_method?).ok()?;
+    if McpMethod::named_by(method)? != NamedBy::TaskId || !is_modern(head) {
+        return None;
+    }
+    tasks.elsewhere(&mirror::decode(head.mcp_name?)?)
 }
 
 /// GET and DELETE, which are nothing without a session.

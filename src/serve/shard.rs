@@ -18,14 +18,15 @@ use crate::base::pool::BufferPool;
 use crate::base::spawn::Spawn;
 use crate::base::time::{Deadline, Now};
 use crate::controller::catalogue::Catalogue;
-use crate::controller::dispatch::{Controller, ControllerLimits};
+use crate::controller::dispatch::{Controller, ControllerLimits, Kept};
 use crate::handler::call::Services;
 use crate::http::origin::{HostPolicy, OriginPolicy};
 use crate::session::change::Change;
-use crate::session::limits::{SessionLimits, SessionMode, SessionSettings};
+use crate::session::limits::{SessionLimits, SessionMode, SessionSettings, TaskLimits};
 use crate::session::store::MemoryStore;
 use crate::session::subscription::Subscriptions;
 use crate::session::table::{Membership, Sessions};
+use crate::session::tasks::Tasks;
 
 /// What every core is told alike.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct ServeSettings {
     pub limits: ServeLimits,
     /// Whether legacy clients get sessions, and what those may cost.
     pub sessions: SessionSettings,
+    /// What tasks may cost.
+    pub tasks: TaskLimits,
 }
 
 impl Default for ServeSettings {
@@ -50,6 +53,7 @@ impl Default for ServeSettings {
             hosts: HostPolicy::default(),
             limits: ServeLimits::default(),
             sessions: SessionSettings::default(),
+            tasks: TaskLimits::default(),
         }
     }
 }
@@ -93,6 +97,10 @@ pub struct Shard {
     pub(super) sessions: Rc<Sessions>,
     /// Who listens on this core.
     pub(super) subscriptions: Rc<Subscriptions>,
+    /// The tasks of this core; `None` for a server without any.
+    pub(super) tasks: Option<Rc<Tasks>>,
+    /// Whether somebody looks after ended tasks.
+    are_tasks_watched: Cell<bool>,
     /// Whether somebody looks after idle sessions.
     are_sessions_watched: Cell<bool>,
     pub(super) buffers: BufferPool,
@@ -127,18 +135,28 @@ impl Shard {
         let store = Box::new(MemoryStore);
         let sessions = Rc::new(Sessions::new(membership, session_limits.clone(), store));
         let subscriptions = Rc::new(Subscriptions::new(session_limits));
+        let task_limits = &settings.tasks;
+        let has_tasks = catalogue.registry().has_tasks;
+        let tasks = has_tasks.then(|| Rc::new(Tasks::new(membership, task_limits.clone())));
         let limits = ControllerLimits {
             json: settings.limits.json.clone(),
             ask: settings.limits.ask.clone(),
             stream_buffer_bytes_max: settings.limits.stream_buffer_bytes_max,
             session_mode: settings.sessions.mode,
+            task_result_bytes_max: task_limits.task_result_bytes_max,
         };
-        let controller =
-            Controller::new(catalogue, services, limits, sessions.clone(), subscriptions.clone());
+        let kept = Kept {
+            sessions: sessions.clone(),
+            subscriptions: subscriptions.clone(),
+            tasks: tasks.clone(),
+        };
+        let controller = Controller::new(catalogue, services, limits, kept);
         Rc::new(Self {
             controller,
             sessions,
             subscriptions,
+            tasks,
+            are_tasks_watched: Cell::new(false),
             are_sessions_watched: Cell::new(false),
             buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
@@ -265,6 +283,38 @@ impl Shard {
             }
             shard.are_sessions_watched.set(false);
         }));
+    }
+}
+
+impl Shard {
+    /// Sees to it that ended tasks are forgotten, as long as there are any.
+    pub(super) fn watch_tasks(self: &Rc<Self>) {
+        if self.are_tasks_watched.replace(true) {
+            return;
+        }
+        let shard = self.clone();
+        self.spawn(Box::pin(async move {
+            while let Some(due) = shard.tasks.as_ref().and_then(|it| it.expire(shard.now())) {
+                shard.clock.timers().sleep_until(due).await;
+                if shard.phase() != Phase::Serving {
+                    break;
+                }
+            }
+            shard.are_tasks_watched.set(false);
+        }));
+    }
+
+    /// Waits until no task runs.
+    pub async fn rest(&self) {
+        if let Some(tasks) = &self.tasks {
+            tasks.rest().await;
+        }
+    }
+
+    /// How many tasks are kept on this core, ended ones included.
+    #[must_use]
+    pub fn task_count(&self) -> usize {
+        self.tasks.as_ref().map_or(0, |tasks| tasks.count())
     }
 }
 

@@ -126,6 +126,14 @@ impl Server {
         self
     }
 
+    /// Lets tools turn calls into tasks, by [`Cx::become_task`](crate::Cx::become_task): declares
+    /// the extension `io.modelcontextprotocol/tasks` and answers its methods. Without this no call
+    /// becomes a task. Tasks live in memory, as long as the process.
+    pub fn tasks(mut self) -> Self {
+        self.registry.has_tasks = true;
+        self
+    }
+
     /// Changes settings: where it listens, who may call, every limit. What the command line says
     /// goes over it.
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -322,11 +330,12 @@ fn serve<B: Bench>(
     serve_connection(socket, shift, shard.clone(), move |socket, shift| bench(socket, shift))
 }
 
-/// Serves those that other workers still hand over, until no connection lives.
+/// Serves those that other workers still hand over, until no connection lives and no task runs.
 async fn see_out<B: Bench>(seat: &mut WorkerSeat, shard: &Rc<Shard>, bench: &Rc<B>) {
     while let Some((socket, shift)) = next_connection(seat).await {
         seat.spawn(serve(socket, shift, shard, bench));
     }
+    shard.rest().await;
 }
 
 /// Passes on to this core's clients what changed.

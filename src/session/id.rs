@@ -1,14 +1,17 @@
-//! The name of a session: which core keeps it and where, random bits, and proof that we made it.
+//! The name of a session or a task: which core keeps it and where, random bits, and proof that we
+//! made it.
 //!
 //! ```text
 //! worker (2) │ slot (4) │ random (16) │ tag (14)     36 bytes, 48 characters of base64url
 //! ```
 //!
-//! The tag is an HMAC-SHA-256 over the rest, with a key of this process: so an id that was not made
-//! here sends no connection to another core. Spec: MCP 2025-11-25 transports, "Session Management"
-//! (visible ASCII, unguessable). Invariant: two ids are compared in constant time.
+//! The tag is an HMAC-SHA-256 over what is named and the rest, with a key of this process: so an id
+//! that was not made here sends no connection to another core, and one of a session is none of a
+//! task. Spec: MCP 2025-11-25 transports, "Session Management", and the tasks extension (visible
+//! ASCII, unguessable). Invariant: two ids are compared in constant time.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,11 +24,45 @@ const TAG_BYTES: usize = 14;
 const BYTES: usize = PLACE_BYTES + RANDOM_BYTES + TAG_BYTES;
 const TEXT_BYTES: usize = BYTES / 3 * 4;
 
-/// A session's id, as it travels.
-#[derive(Clone, Copy)]
-pub struct SessionId([u8; TEXT_BYTES]);
+/// An id, as it travels.
+pub struct PlacedId<K> {
+    text: [u8; TEXT_BYTES],
+    kind: PhantomData<K>,
+}
 
-/// Where a session lies.
+/// A session's id.
+pub type SessionId = PlacedId<OfSession>;
+
+/// A task's id.
+pub type TaskId = PlacedId<OfTask>;
+
+/// What an id names.
+pub trait Kind {
+    /// The word for it in the logs of programs.
+    const NAME: &str;
+    /// What its tags begin with, so that no tag of one kind is good for another.
+    const CONTEXT: u8;
+}
+
+/// Sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct OfSession;
+
+impl Kind for OfSession {
+    const NAME: &str = "SessionId";
+    const CONTEXT: u8 = 1;
+}
+
+/// Tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct OfTask;
+
+impl Kind for OfTask {
+    const NAME: &str = "TaskId";
+    const CONTEXT: u8 = 2;
+}
+
+/// Where a session or a task lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The worker that keeps it.
@@ -56,30 +93,37 @@ impl IdMint {
         Ok(Self { key, random })
     }
 
-    /// A new id for a session at this place.
+    /// A new id for what lies at this place.
     ///
     /// # Errors
     /// When the system gives no random bytes.
-    pub fn mint(&self, place: Place) -> Result<SessionId, NoRandom> {
+    pub fn mint<K: Kind>(&self, place: Place) -> Result<PlacedId<K>, NoRandom> {
         let mut bytes = [0; BYTES];
         let (named, tag) = bytes.split_at_mut(PLACE_BYTES + RANDOM_BYTES);
         named[..2].copy_from_slice(&place.worker.to_be_bytes());
         named[2..PLACE_BYTES].copy_from_slice(&place.slot.to_be_bytes());
         self.random.fill(&mut named[PLACE_BYTES..]).map_err(|_| NoRandom)?;
-        tag.copy_from_slice(&hmac::sign(&self.key, named).as_ref()[..TAG_BYTES]);
+        tag.copy_from_slice(&self.tag::<K>(named).as_ref()[..TAG_BYTES]);
         let mut text = [0; TEXT_BYTES];
         // The text has room for exactly this many bytes.
         let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
         debug_assert_eq!(written, Ok(TEXT_BYTES));
-        Ok(SessionId(text))
+        Ok(PlacedId { text, kind: PhantomData })
     }
 
     /// Whether an id was made here.
     #[must_use]
-    pub fn made(&self, id: &SessionId) -> bool {
+    pub fn made<K: Kind>(&self, id: &PlacedId<K>) -> bool {
         let Some(bytes) = id.bytes() else { return false };
         let (named, tag) = bytes.split_at(PLACE_BYTES + RANDOM_BYTES);
-        same(&hmac::sign(&self.key, named).as_ref()[..TAG_BYTES], tag)
+        same(&self.tag::<K>(named).as_ref()[..TAG_BYTES], tag)
+    }
+
+    fn tag<K: Kind>(&self, named: &[u8]) -> hmac::Tag {
+        let mut signed = hmac::Context::with_key(&self.key);
+        signed.update(&[K::CONTEXT]);
+        signed.update(named);
+        signed.sign()
     }
 }
 
@@ -89,15 +133,15 @@ impl fmt::Debug for IdMint {
     }
 }
 
-impl SessionId {
-    /// Reads what came in a field; `None` for what cannot be an id of ours.
+impl<K> PlacedId<K> {
+    /// Reads what came in a message; `None` for what cannot be an id of ours.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
-        let id = Self(text.try_into().ok()?);
+        let id = Self { text: text.try_into().ok()?, kind: PhantomData };
         id.bytes().map(|_| id)
     }
 
-    /// Where it says that its session lies.
+    /// Where it says that what it names lies.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         let bytes = self.bytes()?;
@@ -109,28 +153,44 @@ impl SessionId {
     /// The id as it travels: visible ASCII.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.text
+    }
+
+    /// The id as it travels: visible ASCII.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // What was encoded or decoded as base64 is text.
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     fn bytes(&self) -> Option<[u8; BYTES]> {
         let mut bytes = [0; BYTES];
-        let length = URL_SAFE_NO_PAD.decode_slice(self.0, &mut bytes).ok()?;
+        let length = URL_SAFE_NO_PAD.decode_slice(self.text, &mut bytes).ok()?;
         (length == BYTES).then_some(bytes)
     }
 }
 
-impl PartialEq for SessionId {
-    fn eq(&self, other: &Self) -> bool {
-        same(&self.0, &other.0)
+// Written out: a derive would ask the same of `K`.
+impl<K> Clone for PlacedId<K> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-impl Eq for SessionId {}
+impl<K> Copy for PlacedId<K> {}
 
-/// An id opens its session: whoever prints one prints no more than its beginning.
-impl fmt::Debug for SessionId {
+impl<K> PartialEq for PlacedId<K> {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.text, &other.text)
+    }
+}
+
+impl<K> Eq for PlacedId<K> {}
+
+/// An id opens what it names: whoever prints one prints no more than its beginning.
+impl<K: Kind> fmt::Debug for PlacedId<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId({}…)", String::from_utf8_lossy(&self.0[..8]))
+        write!(f, "{}({}…)", K::NAME, String::from_utf8_lossy(&self.text[..8]))
     }
 }
 
@@ -151,7 +211,7 @@ mod tests {
     fn an_id_names_its_place_and_cannot_be_changed() {
         let mint = IdMint::new().expect("random bytes");
         let place = Place { worker: 513, slot: 70_000 };
-        let id = mint.mint(place).expect("random bytes");
+        let id: SessionId = mint.mint(place).expect("random bytes");
         assert!(id.as_bytes().iter().all(|byte| matches!(byte, 0x21..=0x7e)));
         assert_eq!(id.place(), Some(place));
         assert!(mint.made(&id));
@@ -159,10 +219,19 @@ mod tests {
         assert!(!IdMint::new().expect("random bytes").made(&id), "another process's key");
         for at in 0..TEXT_BYTES {
             let mut changed = id;
-            changed.0[at] = if changed.0[at] == b'A' { b'B' } else { b'A' };
+            changed.text[at] = if changed.text[at] == b'A' { b'B' } else { b'A' };
             assert!(!mint.made(&changed), "character {at}");
             assert_ne!(changed, id);
         }
+    }
+
+    #[test]
+    fn the_id_of_a_session_names_no_task() {
+        let mint = IdMint::new().expect("random bytes");
+        let id: SessionId = mint.mint(Place { worker: 0, slot: 0 }).expect("random bytes");
+        let as_task = TaskId::read(id.as_bytes()).expect("the same form");
+        assert!(mint.made(&id) && !mint.made(&as_task));
+        assert_eq!(id.as_str().as_bytes(), as_task.as_bytes());
     }
 
     #[test]

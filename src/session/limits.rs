@@ -1,4 +1,4 @@
-//! What sessions may cost: every bound of this floor, with unit and default.
+//! What sessions and tasks may cost: every bound of this floor, with unit and default.
 
 use std::fmt;
 use std::str::FromStr;
@@ -113,6 +113,41 @@ impl Default for SessionLimits {
             retry_delay: Duration::from_secs(1),
             stream_buffer_bytes_max: 256 * 1024,
             subscriptions_max: 1_024,
+        }
+    }
+}
+
+/// The limits of tasks. Those that count tasks hold for the process and are kept in equal shares by
+/// its cores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// Tasks at once, ended ones that may still be read included. Default 1,000; then a call goes
+    /// on without becoming one.
+    pub tasks_max: usize,
+    /// Tasks of one principal, or of one address for callers without; ended ones included. Default
+    /// 200; then a call goes on without becoming one.
+    pub tasks_per_owner_max: usize,
+    /// How long a task may run and, counted from its beginning, can be read (`ttlMs`). Default
+    /// 10 min; one that still runs then fails, and can be read for another minute.
+    pub task_life: Duration,
+    /// How long a client is told to wait between two looks at a task (`pollIntervalMs`). Default
+    /// 1 s.
+    pub task_poll_interval: Duration,
+    /// How long the result of a task may be, as JSON. Default 1 MiB; then the task fails.
+    pub task_result_bytes_max: usize,
+    /// Questions of one task that wait for their answer. Default 64; then asking fails.
+    pub task_questions_max: usize,
+}
+
+impl Default for TaskLimits {
+    fn default() -> Self {
+        Self {
+            tasks_max: 1_000,
+            tasks_per_owner_max: 200,
+            task_life: Duration::from_secs(10 * 60),
+            task_poll_interval: Duration::from_secs(1),
+            task_result_bytes_max: 1024 * 1024,
+            task_questions_max: 64,
         }
     }
 }

@@ -36,6 +36,8 @@ mod skills;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod tools;
 
 #[expect(clippy::allow_attributes, reason = "each test uses another part of it")]

@@ -112,6 +112,16 @@ impl Ask {
         self
     }
 
+    /// What the client can do, in the modern era.
+    pub fn declare(self, capabilities: Value) -> Self {
+        self.meta("io.modelcontextprotocol/clientCapabilities", capabilities)
+    }
+
+    /// A request about a task.
+    pub fn task(method: &str, id: &str) -> Self {
+        Self::new(MODERN, method).param("taskId", id).field("Mcp-Name", id)
+    }
+
     pub fn without_meta(mut self, name: &str) -> Self {
         self.meta.remove(name);
         self

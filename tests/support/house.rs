@@ -61,12 +61,20 @@ pub fn each_of(server: impl Fn() -> Server, change: impl Fn(&mut Settings), test
     }
 }
 
+/// Runs a test of another server on both drivers, with two workers.
+pub fn two_of(server: impl Fn() -> Server, change: impl Fn(&mut Settings), test: impl Fn(&House)) {
+    for io in [IoChoice::Auto, IoChoice::Epoll] {
+        let ground = Ground { io, workers: 2 };
+        test(&House::open_with(ground, &change, |_, _| server()));
+    }
+}
+
 impl House {
     pub fn open(ground: Ground, change: impl Fn(&mut Settings)) -> Self {
         Self::open_with(ground, change, furnish)
     }
 
-    fn open_with(
+    pub fn open_with(
         ground: Ground,
         change: impl Fn(&mut Settings),
         furnish: impl FnOnce(&Gate, &Sender<&'static str>) -> Server,

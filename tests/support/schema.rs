@@ -63,6 +63,7 @@ impl Def {
             ("completion/complete", _) => Self::Complete,
             // An extension: its results are in no schema, beyond what every result has.
             ("skills/list" | "skills/get" | "resources/directory/read", Era::Modern) => Self::Empty,
+            ("tasks/get" | "tasks/update" | "tasks/cancel", Era::Modern) => Self::Empty,
             _ => panic!("{method} has no result in {revision}"),
         }
     }
@@ -147,6 +148,7 @@ pub(crate) fn check_message(asked: &Asked, message: &Value) {
         check(revision, Def::Response, message);
         match result.get("resultType").and_then(Value::as_str) {
             Some("input_required") => check_questions(revision, &asked.method, result),
+            Some("task") => check(revision, Def::Empty, result),
             _ => check(revision, Def::of_result(&asked.method, revision), result),
         }
         check_envelope(revision, &asked.method, result);
@@ -197,12 +199,36 @@ fn check_envelope(revision: Revision, method: &str, result: &Value) {
         }
         Era::Modern => {
             let is_complete = result["resultType"] == "complete";
-            assert!(is_complete || result["resultType"] == "input_required", "{result}");
+            let is_task = result["resultType"] == "task";
+            let is_asking = result["resultType"] == "input_required";
+            assert!(is_complete || is_task || is_asking, "{result}");
+            if method.starts_with("tasks/") || is_task {
+                assert!(!is_task || method == "tools/call", "{method} makes no task");
+                return check_task(method, result);
+            }
             assert!(result["_meta"]["io.modelcontextprotocol/serverInfo"].is_object());
             let ends = ["/list", "/read", "/discover", "skills/get"];
             let kept = is_complete && ends.iter().any(|end| method.ends_with(end));
             assert_eq!((has("ttlMs"), has("cacheScope")), (kept, kept), "{result}");
         }
+    }
+}
+
+/// What the extension of tasks has in place of a schema.
+fn check_task(method: &str, result: &Value) {
+    let members = ["createdAt", "lastUpdatedAt", "pollIntervalMs", "status", "taskId", "ttlMs"];
+    let is_told = matches!(method, "tools/call" | "tasks/get");
+    for member in members {
+        assert_eq!(result.get(member).is_some(), is_told, "{member}: {result}");
+    }
+    let told_by = |status: &str| result["status"] == status && method == "tasks/get";
+    assert_eq!(result.get("result").is_some(), told_by("completed"), "{result}");
+    assert_eq!(result.get("error").is_some(), told_by("failed"), "{result}");
+    assert_eq!(result.get("inputRequests").is_some(), told_by("input_required"), "{result}");
+    assert!(result.get("requestState").is_none(), "{result}");
+    if let Some(result) = result.get("result") {
+        check(Revision::V2026_07_28, Def::CallTool, result);
+        assert!(result["_meta"].get("io.modelcontextprotocol/related-task").is_none());
     }
 }
 

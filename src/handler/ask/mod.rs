@@ -3,7 +3,8 @@
 //! In the legacy era a question is a request of the server's on the call's stream, and the handler
 //! waits for its answer. In the modern one the call ends with a result that says `input_required`;
 //! the client calls again with the answers, and the handler runs again from the top. What was
-//! answered and done before travels with the client, sealed.
+//! answered and done before travels with the client, sealed. In a task the question waits with the
+//! handler, and its client answers when it looks.
 //! Reading order: this file (what a handler may ask), `forms` (schemas and what people fill in),
 //! `rounds` (the questions and answers of one call), `state` (what travels), `binding` (what it is
 //! good for).
@@ -37,7 +38,9 @@ use crate::mcp::model::malformed::Malformed;
 use crate::mcp::model::root::{self, Root};
 use crate::mcp::model::sampling::{self, Sampled, Sampling};
 use crate::mcp::revision::Era;
+use crate::session::conversation::TooMany;
 use crate::session::question::{Question, Reply};
+use crate::session::task::Task;
 
 /// What asking may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +74,8 @@ impl Default for AskLimits {
 /// A client of the modern era is answered with the questions and calls again, and the handler runs
 /// **again from the top**, this time with the answers. So ask before doing what must happen once,
 /// or do it in [`once`](Cx::once). Questions that wait at the same time, as joined futures do, go
-/// out together.
+/// out together. In a [task](Cx::become_task) a question is answered where it stands, and nothing
+/// runs again.
 ///
 /// ```
 /// use ringlane::{Cx, Elicited, ToolError};
@@ -243,6 +247,9 @@ impl Cx {
             self.must_know(*capability)?;
         }
         let params = params()?;
+        if let Some(task) = call.task() {
+            return in_task(call, &task, key, method, &params).await;
+        }
         match self.era() {
             Era::Legacy => {
                 // In a box, so that handlers of the other era do not hold room for it.
@@ -322,11 +329,11 @@ impl Cx {
     /// failure of the work.
     fn bad_answer(&self, text: String, data: Option<Value>) -> ToolError {
         match self.era() {
-            Era::Modern => {
+            Era::Modern if self.call().task().is_none() => {
                 let error = ToolError::rpc(INVALID_PARAMS, format!("Invalid params: {text}"));
                 data.into_iter().fold(error, ToolError::with_data)
             }
-            Era::Legacy => ToolError::new(text),
+            Era::Modern | Era::Legacy => ToolError::new(text),
         }
     }
 
@@ -371,6 +378,36 @@ struct Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.call.rounds().close(self.key);
+    }
+}
+
+/// Puts a question in a task, which its client sees when it looks, and waits for the answer.
+async fn in_task(
+    call: &Call,
+    task: &Task,
+    key: &str,
+    method: &'static str,
+    params: &Value,
+) -> Result<Value, ToolError> {
+    let request = json!({"method": method, "params": params}).to_string();
+    let asked = task.ask(key, request, call.moment().unix_seconds);
+    let question = asked.map_err(|TooMany(limit)| {
+        ToolError::new(format!("the client cannot be asked: too many questions ({limit})"))
+    })?;
+    let _open = OpenInTask { call, task, key };
+    question.reply().await.map_err(|refusal| ToolError::new(refusal.message))
+}
+
+/// A question of a task that is open as long as somebody waits for its answer.
+struct OpenInTask<'a> {
+    call: &'a Call,
+    task: &'a Task,
+    key: &'a str,
+}
+
+impl Drop for OpenInTask<'_> {
+    fn drop(&mut self) {
+        self.task.withdraw(self.key, self.call.moment().unix_seconds);
     }
 }
 

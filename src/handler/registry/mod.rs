@@ -32,6 +32,8 @@ pub struct Registry {
     pub implementation: Implementation,
     /// How to use it, for the model.
     pub instructions: Option<String>,
+    /// Whether calls of its tools may become tasks.
+    pub has_tasks: bool,
     tools: Vec<ToolEntry>,
     tool_index: HashMap<String, usize>,
     resources: Vec<ResourceEntry>,

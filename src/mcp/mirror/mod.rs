@@ -133,7 +133,8 @@ fn same(name: &str, field: Option<&[u8]>, body: &str) -> Result<(), RpcError> {
 }
 
 /// A field's value as text: plain visible ASCII, or UTF-8 in the Base64 form. `None` if malformed.
-fn decode(field: &[u8]) -> Option<Cow<'_, str>> {
+#[must_use]
+pub fn decode(field: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(field).ok()?;
     let Some(encoded) =
         text.strip_prefix(ENCODED_PREFIX).and_then(|rest| rest.strip_suffix(ENCODED_SUFFIX))

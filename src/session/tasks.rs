@@ -1,0 +1,222 @@
+//! The tasks of one core: begun, found by their id, ended, forgotten.
+//!
+//! In: ids as they came, who asks, `now`. Out: a task that lives here, or the worker where it would
+//! live. An id that is unknown, over, forged or somebody else's looks the same.
+//! Spec: MCP extension `io.modelcontextprotocol/tasks`. Limits: `tasks_max`,
+//! `tasks_per_owner_max`, `task_life`. Invariant: a task is in one slot, and counted once for its
+//! owner, from its beginning until it is forgotten.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use super::id::{IdMint, Place, TaskId};
+use super::limits::TaskLimits;
+use super::owner::Owner;
+use super::table::Membership;
+use super::task::{Moment, Task, TaskEnd};
+use crate::base::time::{Deadline, Now};
+
+/// The tasks of a core.
+#[derive(Debug)]
+pub struct Tasks {
+    worker: u16,
+    /// How many workers share the limits.
+    worker_count: usize,
+    mint: Arc<IdMint>,
+    limits: Rc<TaskLimits>,
+    slots: RefCell<Vec<Option<Rc<Task>>>>,
+    free: RefCell<Vec<u32>>,
+    owners: RefCell<HashMap<Owner, usize>>,
+    /// When each task is looked at next, soonest first.
+    ages: RefCell<VecDeque<(Deadline, TaskId)>>,
+    kept_count: Cell<usize>,
+    running_count: Cell<usize>,
+    /// Who waits until no task runs.
+    waiting: RefCell<Vec<Waker>>,
+}
+
+/// As many tasks are there as may be: of all, of this owner; or the system has no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl Tasks {
+    /// The table of this worker, one of so many.
+    #[must_use]
+    pub fn new(membership: &Membership, limits: TaskLimits) -> Self {
+        Self {
+            worker: u16::try_from(membership.worker).unwrap_or(u16::MAX),
+            worker_count: membership.worker_count.max(1),
+            mint: membership.mint.clone(),
+            limits: Rc::new(limits),
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            owners: RefCell::default(),
+            ages: RefCell::default(),
+            kept_count: Cell::new(0),
+            running_count: Cell::new(0),
+            waiting: RefCell::default(),
+        }
+    }
+
+    /// Begins a task. From now on it is found.
+    ///
+    /// # Errors
+    /// `tasks_max`, `tasks_per_owner_max`.
+    pub fn begin(&self, owner: &Owner, at: Moment) -> Result<Rc<Task>, NoRoom> {
+        if self.kept_count.get() >= self.share(self.limits.tasks_max) {
+            return Err(NoRoom);
+        }
+        let mut owners = self.owners.borrow_mut();
+        let of_owner_max = self.share(self.limits.tasks_per_owner_max);
+        if owners.get(owner).copied().unwrap_or_default() >= of_owner_max {
+            return Err(NoRoom);
+        }
+        let mut slots = self.slots.borrow_mut();
+        let free = self.free.borrow().last().copied();
+        let slot = free.unwrap_or(u32::try_from(slots.len()).map_err(|_| NoRoom)?);
+        let id = self.mint.mint(Place { worker: self.worker, slot }).map_err(|_| NoRoom)?;
+        *owners.entry(owner.clone()).or_default() += 1;
+        let task = Rc::new(Task::new(id, slot, owner.clone(), self.limits.clone(), at));
+        match free {
+            Some(_) => {
+                self.free.borrow_mut().pop();
+                slots[slot as usize] = Some(task.clone());
+            }
+            None => slots.push(Some(task.clone())),
+        }
+        self.kept_count.set(self.kept_count.get() + 1);
+        self.running_count.set(self.running_count.get() + 1);
+        self.look_again(task.deadline(), id);
+        Ok(task)
+    }
+
+    /// A core's part of a limit that holds for all.
+    fn share(&self, limit: usize) -> usize {
+        limit.div_ceil(self.worker_count)
+    }
+
+    /// Finds the task of an id on this core, for this caller.
+    #[must_use]
+    pub fn find(&self, id: &str, asker: &Owner) -> Option<Rc<Task>> {
+        let id = TaskId::read(id.as_bytes())?;
+        let place = id.place()?;
+        let task = self.at(place.slot).filter(|_| place.worker == self.worker)?;
+        (*task.id() == id && task.owner().admits(asker)).then_some(task)
+    }
+
+    /// The other worker that keeps the task of an id, if that id was made in this process.
+    #[must_use]
+    pub fn elsewhere(&self, id: &str) -> Option<usize> {
+        let id = TaskId::read(id.as_bytes())?;
+        let worker = id.place()?.worker;
+        let is_there = worker != self.worker && usize::from(worker) < self.worker_count;
+        (is_there && self.mint.made(&id)).then_some(worker.into())
+    }
+
+    fn at(&self, slot: u32) -> Option<Rc<Task>> {
+        self.slots.borrow().get(slot as usize)?.clone()
+    }
+
+    /// Ends a task. It can be read for a while.
+    pub fn end(&self, task: &Task, end: TaskEnd, at: Moment) {
+        if task.end(end, at) {
+            self.note_end();
+        }
+    }
+
+    /// Forgets a task that nobody was told of.
+    pub fn discard(&self, task: &Rc<Task>, at: Moment) {
+        self.end(task, TaskEnd::Cancelled, at);
+        self.forget(task);
+        self.ages.borrow_mut().retain(|(_, id)| id != task.id());
+    }
+
+    fn note_end(&self) {
+        self.running_count.set(self.running_count.get() - 1);
+        if self.running_count.get() == 0 {
+            for waker in self.waiting.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn forget(&self, task: &Rc<Task>) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(task.slot as usize) else { return };
+        if !slot.as_ref().is_some_and(|held| Rc::ptr_eq(held, task)) {
+            return;
+        }
+        *slot = None;
+        drop(slots);
+        self.free.borrow_mut().push(task.slot);
+        self.kept_count.set(self.kept_count.get() - 1);
+        let mut owners = self.owners.borrow_mut();
+        if let Some(count) = owners.get_mut(task.owner()) {
+            *count -= 1;
+            if *count == 0 {
+                owners.remove(task.owner());
+            }
+        }
+    }
+
+    /// Forgets what was kept for long enough. Returns when to look again; `None` when no task is
+    /// kept.
+    pub fn expire(&self, now: Now) -> Option<Deadline> {
+        loop {
+            let (due, id) = *self.ages.borrow().front()?;
+            if !due.passed(now) {
+                return Some(due);
+            }
+            self.ages.borrow_mut().pop_front();
+            let Some(task) = id.place().and_then(|place| self.at(place.slot)) else { continue };
+            if *task.id() != id {
+                continue; // It was forgotten, and its slot is another's.
+            }
+            match task.kept_until() {
+                Some(end) if end.passed(now) => self.forget(&task),
+                Some(end) => self.look_again(end, id),
+                // Its handler is told right now that its time is over.
+                None => self.look_again(now.after(LATE_PAUSE), id),
+            }
+        }
+    }
+
+    fn look_again(&self, due: Deadline, id: TaskId) {
+        let mut ages = self.ages.borrow_mut();
+        let at = ages.partition_point(|(earlier, _)| *earlier <= due);
+        ages.insert(at, (due, id));
+    }
+
+    /// Waits until no task runs.
+    pub fn rest(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| {
+            if self.running_count.get() == 0 {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.waiting.borrow_mut();
+            if !waiting.iter().any(|held| held.will_wake(context.waker())) {
+                waiting.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+
+    /// How many tasks are kept, ended ones included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.kept_count.get()
+    }
+
+    /// How many tasks run.
+    #[must_use]
+    pub fn running_count(&self) -> usize {
+        self.running_count.get()
+    }
+}
+
+/// The pause between two looks at a task that should have ended.
+const LATE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
