@@ -72,6 +72,7 @@ const LIMIT_STRUCTS: &[(&str, &str)] = &[
     ("src/session/limits.rs", "SessionLimits"),
     ("src/rt/settings.rs", "RtSettings"),
     ("src/controller/catalogue.rs", "ListSettings"),
+    ("src/session/limits.rs", "TaskLimits"),
 ];
 
 /// A text file, its path from the root of the repository.

@@ -174,7 +174,7 @@ async fn order(cx: Cx, (): ()) -> Result<String, ToolError> {
 }
 
 /// Waits for two things at once, as the `join!` of any library does.
-async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+pub(crate) async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut a_done, mut b_done) = (None, None);
     poll_fn(|context| {

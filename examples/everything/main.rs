@@ -4,10 +4,11 @@
 //!     cargo run --release --example everything -- serve --listen 127.0.0.1:8080
 //!
 //! Copy from here: each function below is one way to write one; `asking` has those that ask,
-//! `changing` what changes.
+//! `changing` what changes, `tasks` those that take long.
 
 mod asking;
 mod changing;
+mod tasks;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         .instructions("For tests: each tool shows one feature.")
         .skills(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/everything/skills"));
     let server = prompts(resources(debugging(structured(streaming(content(server))))));
-    asking::rounds(asking::asking(changing::changing(server))).main()
+    tasks::tasks(asking::rounds(asking::asking(changing::changing(server)))).main()
 }
 
 // Content: what a tool can give back.

@@ -418,6 +418,42 @@ pub static TABLE: &[LimitRow] = &[
         field: Field::Count(|s| &mut s.runtime.blocking_queue_max),
         least: 0,
     },
+    LimitRow {
+        name: "tasks_max",
+        about: "tasks at once, ended ones that can still be read included; then none begins",
+        field: Field::Count(|s| &mut s.serve.tasks.tasks_max),
+        least: 0,
+    },
+    LimitRow {
+        name: "tasks_per_owner_max",
+        about: "tasks of one principal or address; then none begins",
+        field: Field::Count(|s| &mut s.serve.tasks.tasks_per_owner_max),
+        least: 0,
+    },
+    LimitRow {
+        name: "task_life",
+        about: "time in which a task may run and can be read; then failed",
+        field: Field::Duration(|s| &mut s.serve.tasks.task_life),
+        least: 1,
+    },
+    LimitRow {
+        name: "task_poll_interval",
+        about: "wait between two looks at a task that clients are told",
+        field: Field::Duration(|s| &mut s.serve.tasks.task_poll_interval),
+        least: 1,
+    },
+    LimitRow {
+        name: "task_result_bytes_max",
+        about: "the result of a task; then failed",
+        field: Field::Bytes(|s| &mut s.serve.tasks.task_result_bytes_max),
+        least: 1,
+    },
+    LimitRow {
+        name: "task_questions_max",
+        about: "questions of one task that wait; then asking fails",
+        field: Field::Count(|s| &mut s.serve.tasks.task_questions_max),
+        least: 0,
+    },
 ];
 
 #[cfg(test)]

@@ -155,8 +155,8 @@ impl Cx {
     ///
     /// It is none, and simply goes on, when the server has no tasks, when the client did not
     /// declare the extension with this call or speaks the legacy era, when the handler is no
-    /// tool's, when the call was cancelled, and when as many tasks are there as may be (`tasks_max`,
-    /// `tasks_per_owner_max`). A tool that is no use without, first
+    /// tool's, when the call was cancelled, and when as many tasks are there as may be
+    /// (`tasks_max`, `tasks_per_owner_max`). A tool that is no use without, first
     /// [requires](Self::require) [`Capability::Tasks`](crate::Capability::Tasks).
     ///
     /// A task runs for `task_life`, is told of a cancellation by [`cancelled`](Self::cancelled),

@@ -220,3 +220,148 @@ impl Tasks {
 
 /// The pause between two looks at a task that should have ended.
 const LATE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::session::conversation::TooMany;
+    use crate::session::task::TaskStatus;
+
+    fn limits() -> TaskLimits {
+        TaskLimits {
+            tasks_max: 3,
+            tasks_per_owner_max: 2,
+            task_life: Duration::from_secs(100),
+            task_questions_max: 2,
+            ..TaskLimits::default()
+        }
+    }
+
+    fn tasks() -> Tasks {
+        Tasks::new(&Membership::alone().expect("random bytes"), limits())
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment { now: Now(seconds * 1_000_000_000), unix_seconds: seconds }
+    }
+
+    fn owner(name: &str) -> Owner {
+        Owner::Principal(name.into())
+    }
+
+    fn told(task: &Task) -> Value {
+        let mut out = b"{".to_vec();
+        task.encode(&mut out);
+        out.push(b'}');
+        serde_json::from_slice(&out).expect("JSON")
+    }
+
+    #[test]
+    fn a_task_asks_and_ends_once() {
+        let tasks = tasks();
+        let task = tasks.begin(&owner("a"), at(0)).expect("room");
+        assert_eq!(task.status(), TaskStatus::Working);
+        let request = || json!({"method": "m", "params": {}}).to_string();
+        let question = task.ask("one", request(), 1).expect("room");
+        task.ask("two", request(), 2).expect("room");
+        assert_eq!(task.ask("three", request(), 3).err(), Some(TooMany("task_questions_max")));
+        assert_eq!((task.status(), task.is_asking()), (TaskStatus::InputRequired, true));
+        assert_eq!(told(&task)["inputRequests"]["two"]["method"], "m");
+        task.answer("one", json!({"action": "accept"}), 4);
+        task.answer("one", json!({"action": "decline"}), 5);
+        task.answer("nobody's", json!({}), 5);
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        let accepted = Ok(json!({"action": "accept"}));
+        assert_eq!(question.poll_reply(&mut context), Poll::Ready(accepted));
+        assert_eq!(told(&task)["lastUpdatedAt"], "1970-01-01T00:00:04Z");
+        task.withdraw("two", 6);
+        assert_eq!(task.status(), TaskStatus::Working);
+
+        tasks.end(&task, TaskEnd::Completed(b"{}".as_slice().into()), at(7));
+        tasks.end(&task, TaskEnd::Cancelled, at(8));
+        task.set_message("too late", 9);
+        let told = told(&task);
+        assert_eq!((&told["status"], &told["result"]), (&json!("completed"), &json!({})));
+        assert_eq!(told["lastUpdatedAt"], "1970-01-01T00:00:07Z");
+        assert!(told.get("statusMessage").is_none());
+        assert_eq!((tasks.count(), tasks.running_count()), (1, 0));
+    }
+
+    #[test]
+    fn a_status_message_is_cut_at_a_whole_character() {
+        let task = tasks().begin(&owner("a"), at(0)).expect("room");
+        task.set_message(&"é".repeat(1000), 1);
+        assert_eq!(told(&task)["statusMessage"].as_str().map(str::len), Some(1024));
+        task.set_message("", 2);
+        assert!(told(&task).get("statusMessage").is_none());
+    }
+
+    #[test]
+    fn a_task_is_found_by_its_owner_alone() {
+        let tasks = tasks();
+        let task = tasks.begin(&owner("a"), at(0)).expect("room");
+        let id = task.id().as_str();
+        assert!(tasks.find(id, &owner("a")).is_some());
+        assert!(tasks.find(id, &owner("b")).is_none());
+        assert!(tasks.find(id, &Owner::Address(None)).is_none());
+        for text in ["", "t", &id[1..], &format!("{id}A"), &"A".repeat(48)] {
+            assert!(tasks.find(text, &owner("a")).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_id_of_another_workers_task_leads_there() {
+        let one = Membership { worker_count: 2, ..Membership::alone().expect("random bytes") };
+        let two = Membership { worker: 1, ..one.clone() };
+        let (one, two) = (Tasks::new(&one, limits()), Tasks::new(&two, limits()));
+        let task = two.begin(&owner("a"), at(0)).expect("room");
+        let id = task.id().as_str();
+        assert_eq!((one.elsewhere(id), two.elsewhere(id)), (Some(1), None));
+        assert!(one.find(id, &owner("a")).is_none() && two.find(id, &owner("a")).is_some());
+        let foreign = tasks().begin(&owner("a"), at(0)).expect("room");
+        assert_eq!(two.elsewhere(foreign.id().as_str()), None, "another process's key");
+    }
+
+    #[test]
+    fn limits_count_tasks_until_they_are_forgotten() {
+        let tasks = tasks();
+        let begin = |name: &str, second: u64| tasks.begin(&owner(name), at(second));
+        let first = begin("a", 0).expect("room");
+        let second = begin("a", 0).expect("room");
+        assert_eq!(begin("a", 0).err(), Some(NoRoom), "tasks_per_owner_max");
+        let third = begin("b", 10).expect("room");
+        assert_eq!(begin("c", 10).err(), Some(NoRoom), "tasks_max");
+        tasks.end(&first, TaskEnd::Cancelled, at(20));
+        assert_eq!(begin("c", 20).err(), Some(NoRoom), "it can still be read");
+        assert_eq!(tasks.expire(at(99).now), Some(at(100).now.after(Duration::ZERO)));
+        tasks.end(&second, TaskEnd::Cancelled, at(90));
+        tasks.expire(at(100).now);
+        assert!(tasks.find(first.id().as_str(), &owner("a")).is_none());
+        assert!(tasks.find(second.id().as_str(), &owner("a")).is_some(), "until 150");
+        tasks.discard(&third, at(100));
+        assert_eq!((tasks.count(), tasks.running_count()), (1, 0));
+        assert_eq!(tasks.expire(at(150).now), None);
+        assert_eq!(tasks.count(), 0);
+        let reused = begin("a", 160).expect("room");
+        for old in [first, second, third] {
+            assert_ne!(old.id(), reused.id());
+            assert!(tasks.find(old.id().as_str(), old.owner()).is_none());
+        }
+    }
+
+    #[test]
+    fn rest_comes_when_no_task_runs() {
+        let tasks = tasks();
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        let mut poll = || std::pin::pin!(tasks.rest()).poll(&mut context).is_ready();
+        assert!(poll());
+        let task = tasks.begin(&owner("a"), at(0)).expect("room");
+        assert!(!poll());
+        tasks.end(&task, TaskEnd::Cancelled, at(1));
+        assert!(poll());
+    }
+}

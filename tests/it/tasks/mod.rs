@@ -1,169 +1,21 @@
-//! Calls that become tasks: in memory, where time can be turned, and over sockets with two workers.
-//! Rows are those of the extension `io.modelcontextprotocol/tasks`.
+//! Calls that become tasks, in memory, where time can be turned; `sockets` has what needs more than
+//! one connection, `tools` what is called. Spec: the extension `io.modelcontextprotocol/tasks`.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+mod sockets;
+mod tools;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::task::Poll;
 use std::time::Duration;
 
 use ringlane::testing::{CallError, TestClient};
-use ringlane::{Answer, Capability, Content, Cx, Elicited, IoChoice, Server, Settings, ToolError};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use ringlane::{Server, Settings};
 use serde_json::{Value, json};
 
-use crate::support::ask::{Ask, BOTH, JSON, LEGACY, MODERN, NDJSON, SSE};
-use crate::support::gate::Gate;
-use crate::support::house::{Ground, House, each_of, plain, two_of};
+use self::tools::{server, slow};
+use crate::support::ask::LEGACY;
 
 const TASKS: &str = "io.modelcontextprotocol/tasks";
-
-#[derive(Deserialize, JsonSchema)]
-struct Name {
-    name: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Yes {
-    yes: bool,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Seconds {
-    seconds: u64,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct Bytes {
-    bytes: usize,
-}
-
-async fn slow(cx: Cx, Seconds { seconds }: Seconds) -> Result<String, ToolError> {
-    let is_task = cx.become_task().await;
-    assert_eq!(cx.become_task().await, is_task, "to become one twice is to be one");
-    cx.task_status("sleeping");
-    cx.progress(1, 2, "never heard of in a task").await;
-    cx.sleep(Duration::from_secs(seconds)).await;
-    Ok(if is_task { "slept as a task" } else { "slept" }.to_owned())
-}
-
-/// Asks once before it is a task, and once in it.
-async fn order(cx: Cx, (): ()) -> Result<String, ToolError> {
-    let asked: Elicited<Name> = cx.ask("who", "Who orders?").await?;
-    let Some(Name { name }) = asked.accepted() else { return Ok("nobody".to_owned()) };
-    cx.become_task().await;
-    let asked: Elicited<Yes> = cx.ask("sure", &format!("Are you sure, {name}?")).await?;
-    Ok(format!("{name}: {:?}", asked.accepted().map(|Yes { yes }| yes)))
-}
-
-async fn two_questions(cx: Cx, (): ()) -> Result<String, ToolError> {
-    cx.become_task().await;
-    let (one, two) = join(cx.ask::<Name>("one", "First?"), cx.ask::<Name>("two", "Second?")).await;
-    let name =
-        |said: Elicited<Name>| said.accepted().map_or_else(String::new, |Name { name }| name);
-    Ok(format!("{} {}", name(one?), name(two?)))
-}
-
-/// Waits for both, polling them in turn.
-async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut a_done, mut b_done) = (None, None);
-    poll_fn(|context| {
-        if a_done.is_none()
-            && let Poll::Ready(done) = a.as_mut().poll(context)
-        {
-            a_done = Some(done);
-        }
-        if b_done.is_none()
-            && let Poll::Ready(done) = b.as_mut().poll(context)
-        {
-            b_done = Some(done);
-        }
-        match (a_done.take(), b_done.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (a_done, b_done) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
-/// Asks and becomes a task at the same time: the question comes first.
-async fn both_at_once(cx: Cx, (): ()) -> Result<String, ToolError> {
-    let (is_task, name) = join(cx.become_task(), cx.ask::<Name>("who", "Who?")).await;
-    let name = name?.accepted().map_or_else(String::new, |Name { name }| name);
-    Ok(format!("{is_task} {name}"))
-}
-
-/// Becomes a task and is ready at once all the same.
-async fn never_waits(cx: Cx, (): ()) -> Result<&'static str, ToolError> {
-    let mut becoming = pin!(cx.become_task());
-    poll_fn(|context| Poll::Ready(becoming.as_mut().poll(context).is_pending())).await;
-    Ok("done")
-}
-
-/// Counts how many of it are dropped.
-struct Held(Arc<AtomicUsize>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn server(dropped: &Arc<AtomicUsize>) -> Server {
-    let dropped = dropped.clone();
-    Server::new("tasks", "1.0.0")
-        .tasks()
-        .tool("slow", "Sleeps", slow)
-        .tool("order", "Asks", order)
-        .tool("two_questions", "Asks", two_questions)
-        .tool("both_at_once", "Asks", both_at_once)
-        .tool("never_waits", "Is ready", never_waits)
-        .tool("sleep", "Lets time pass", async |cx: Cx, Seconds { seconds }: Seconds| {
-            cx.sleep(Duration::from_secs(seconds)).await;
-            Ok(())
-        })
-        .tool("hold", "Waits for ever", async move |cx: Cx, (): ()| {
-            let _held = Held(dropped.clone());
-            cx.become_task().await;
-            std::future::pending::<()>().await;
-            Ok("never")
-        })
-        .tool("polite", "Ends when it is told", async |cx: Cx, (): ()| {
-            cx.become_task().await;
-            cx.cancelled().await;
-            Err::<(), _>(ToolError::new("gave up"))
-        })
-        .tool("stubborn", "Comes to its end", async |cx: Cx, (): ()| {
-            cx.become_task().await;
-            cx.cancelled().await;
-            Ok("done all the same")
-        })
-        .tool("fails", "Fails", async |cx: Cx, (): ()| {
-            cx.require(Capability::Tasks)?;
-            cx.become_task().await;
-            Err::<(), _>(ToolError::new("as planned"))
-        })
-        .tool("breaks", "Breaks", async |cx: Cx, (): ()| {
-            cx.become_task().await;
-            Err::<(), _>(ToolError::rpc(7, "broken").with_data(json!({"part": 1})))
-        })
-        .tool("panics", "Panics", async |cx: Cx, (): ()| {
-            cx.become_task().await;
-            assert!(!cx.become_task().await, "as planned");
-            Ok(())
-        })
-        .tool("large", "Says much", async |cx: Cx, Bytes { bytes }: Bytes| {
-            cx.become_task().await;
-            Ok(Answer::from(Content::text("x".repeat(bytes))))
-        })
-}
 
 fn all() -> Value {
     json!({"elicitation": {}, "extensions": { TASKS: {} }})
@@ -424,7 +276,8 @@ fn a_question_beside_becoming_a_task_comes_first() {
     let first = client.call("both_at_once", json!({})).unwrap();
     assert_eq!(first["resultType"], "input_required");
     assert_eq!(client.shard().task_count(), 0, "nobody was told of a task");
-    let retry = json!({"name": "both_at_once", "arguments": {}, "requestState": first["requestState"],
+    let retry = json!({"name": "both_at_once", "arguments": {},
+        "requestState": first["requestState"],
         "inputResponses": {"who": accept(json!({"name": "Ada"}))}});
     let created = client.request("tools/call", retry).unwrap();
     let done = get(&mut client, &created["taskId"]);
@@ -525,122 +378,4 @@ fn questions_past_their_limit_are_not_asked() {
     update(&mut client, &id, json!({"one": accept(json!({"name": "Ada"}))}));
     let done = get(&mut client, &id);
     assert!(text(&done["result"]).contains("task_questions_max"), "{done}");
-}
-
-/// A task is found on whatever connection it is asked for, and its caller may go away.
-#[test]
-fn a_task_is_found_from_every_worker() {
-    two_of(
-        || server(&Arc::default()),
-        plain,
-        |house| {
-            let ids: Vec<String> = (0..8)
-                .map(|_| {
-                    let ask = Ask::call(MODERN, "two_questions", json!({})).declare(all());
-                    let created = house.connect().ask(&ask);
-                    created.result()["taskId"].as_str().unwrap().to_owned()
-                })
-                .collect();
-            for id in &ids {
-                let look = || {
-                    let answer = house.connect().ask(&Ask::task("tasks/get", id).declare(all()));
-                    answer.result().clone()
-                };
-                for (name, left) in [("one", Some("two")), ("two", None)] {
-                    assert_eq!(look()["status"], "input_required");
-                    let answers = json!({ name: accept(json!({"name": name})) });
-                    let ask = Ask::task("tasks/update", id).param("inputResponses", answers);
-                    assert_eq!(house.connect().ask(&ask.declare(all())).status, 200);
-                    let asked = look()["inputRequests"].as_object().map(|asked| asked.len());
-                    assert_eq!(asked, left.map(|_| 1));
-                }
-                assert_eq!(text(&look()["result"]), "one two");
-            }
-            // One connection may ask for all of them, each where it is.
-            let mut conn = house.connect();
-            for id in &ids {
-                let ask = Ask::task("tasks/cancel", id).declare(all());
-                assert_eq!(conn.ask(&ask).result()["resultType"], "complete");
-                assert_eq!(conn.ask(&Ask::task("tasks/get", id)).refusal(), (400, -32021));
-            }
-            // An id of which a part was changed leads nowhere.
-            for at in [0, 1, 2, 20, 47] {
-                let mut forged = ids[0].clone().into_bytes();
-                forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
-                let forged = String::from_utf8(forged).unwrap();
-                let answer = conn.ask(&Ask::task("tasks/get", &forged).declare(all()));
-                assert_eq!(answer.refusal(), (200, -32602));
-            }
-        },
-    );
-}
-
-#[test]
-fn a_task_is_given_in_every_format_and_after_what_was_told_before() {
-    each_of(telling, plain, |house| {
-        for accept in [BOTH, JSON, SSE, NDJSON] {
-            let ask = Ask::call(MODERN, "tells", json!({})).progress_token("p").accept(accept);
-            let created = house.connect().ask(&ask.declare(all()));
-            assert_eq!(created.result()["resultType"], "task", "{accept}");
-            let told: Vec<_> = created.notifications().into_iter().cloned().collect();
-            assert_eq!(told.len(), usize::from(accept != JSON), "{told:?}");
-        }
-    });
-}
-
-/// Tells something before it is a task, and something in vain after.
-fn telling() -> Server {
-    Server::new("telling", "1.0.0").tasks().tool("tells", "Tells", async |cx: Cx, (): ()| {
-        cx.progress(1, 2, "before").await;
-        cx.become_task().await;
-        cx.progress(2, 2, "after").await;
-        Ok(())
-    })
-}
-
-/// A drain waits for tasks that work and not for those that ask: nobody could answer any more.
-#[test]
-fn a_drain_waits_for_tasks_that_work() {
-    for io in [IoChoice::Auto, IoChoice::Epoll] {
-        let (gate, (told, heard)) = (Gate::default(), channel());
-        let ground = Ground { io, workers: 1 };
-        let house = House::open_with(ground, plain, |_, _| working(&gate, &told));
-        for tool in ["work", "two_questions"] {
-            let ask = Ask::call(MODERN, tool, json!({})).declare(all());
-            assert_eq!(house.connect().ask(&ask).result()["resultType"], "task");
-        }
-        assert_eq!(heard.recv(), Ok("working"));
-        house.drain();
-        let ended = std::thread::spawn(move || house.wait());
-        gate.open();
-        ended.join().unwrap();
-        assert_eq!(heard.try_recv(), Ok("worked"));
-    }
-}
-
-fn working(gate: &Gate, told: &Sender<&'static str>) -> Server {
-    let (gate, told) = (gate.clone(), told.clone());
-    server(&Arc::default()).tool("work", "Works", async move |cx: Cx, (): ()| {
-        cx.become_task().await;
-        told.send("working")?;
-        gate.passed().await;
-        told.send("worked")?;
-        Ok(())
-    })
-}
-
-/// The id in the head is the one in the body.
-#[test]
-fn the_name_in_the_head_is_held_against_the_body() {
-    each_of(
-        || server(&Arc::default()),
-        plain,
-        |house| {
-            let mut conn = house.connect();
-            let ask = Ask::new(MODERN, "tasks/get").param("taskId", "t").declare(all());
-            assert_eq!(conn.ask(&ask).refusal(), (400, -32020), "Mcp-Name is missing");
-            assert_eq!(conn.ask(&ask.clone().field("Mcp-Name", "u")).refusal(), (400, -32020));
-            assert_eq!(conn.ask(&ask.field("Mcp-Name", "t")).refusal(), (200, -32602));
-        },
-    );
 }
