@@ -17,6 +17,7 @@ pub(super) mod rounds;
 pub mod state;
 
 use std::future::{Future, pending};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -248,7 +249,7 @@ impl Cx {
         }
         let params = params()?;
         if let Some(task) = call.task() {
-            return in_task(call, &task, key, method, &params).await;
+            return in_task(call, task, key, method, params).await;
         }
         match self.era() {
             Era::Legacy => {
@@ -381,27 +382,30 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Puts a question in a task, which its client sees when it looks, and waits for the answer.
-async fn in_task(
-    call: &Call,
-    task: &Task,
-    key: &str,
+/// Puts a question in a task, which its client sees when it looks, and waits for the answer. In a
+/// box, since every question would be larger for it, and few are of tasks.
+fn in_task<'a>(
+    call: &'a Call,
+    task: Rc<Task>,
+    key: &'a str,
     method: &'static str,
-    params: &Value,
-) -> Result<Value, ToolError> {
+    params: Value,
+) -> Pin<Box<dyn Future<Output = Result<Value, ToolError>> + 'a>> {
     let request = json!({"method": method, "params": params}).to_string();
     let asked = task.ask(key, request, call.moment().unix_seconds);
-    let question = asked.map_err(|TooMany(limit)| {
-        ToolError::new(format!("the client cannot be asked: too many questions ({limit})"))
-    })?;
-    let _open = OpenInTask { call, task, key };
-    question.reply().await.map_err(|refusal| ToolError::new(refusal.message))
+    Box::pin(async move {
+        let question = asked.map_err(|TooMany(limit)| {
+            ToolError::new(format!("the client cannot be asked: too many questions ({limit})"))
+        })?;
+        let _open = OpenInTask { call, task, key };
+        question.reply().await.map_err(|refusal| ToolError::new(refusal.message))
+    })
 }
 
 /// A question of a task that is open as long as somebody waits for its answer.
 struct OpenInTask<'a> {
     call: &'a Call,
-    task: &'a Task,
+    task: Rc<Task>,
     key: &'a str,
 }
 

@@ -114,7 +114,7 @@ fn whatever_is_not_the_callers_session_is_nowhere() {
     let theirs = open(&other_process, nobody(), Now(0));
     let mut forged = successor.id().as_bytes().to_vec();
     forged[20] ^= 1;
-    let no_slot = table.mint.mint(Place { worker: 0, slot: 99 }).expect("random bytes");
+    let no_slot: SessionId = table.mint.mint(Place { worker: 0, slot: 99 }).expect("random bytes");
     for id in [
         ended.id().as_bytes(),
         theirs.id().as_bytes(),

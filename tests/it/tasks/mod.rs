@@ -136,7 +136,7 @@ fn a_server_with_tasks_declares_them_in_the_modern_era_alone() {
     let discovered = modern.request("server/discover", json!({})).unwrap();
     assert_eq!(discovered["capabilities"]["extensions"], json!({ TASKS: {} }));
     assert!(discovered["capabilities"].get("tasks").is_none());
-    let mut legacy = client().speaking(LEGACY);
+    let mut legacy = server(&Arc::default()).test_client().unwrap().speaking(LEGACY);
     let handshake = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {
         "name": "c", "version": "0"}});
     let greeted = legacy.request("initialize", handshake).unwrap();
