@@ -268,7 +268,7 @@ impl Controller {
             Some(Method::LoggingSetLevel) => self.set_log_level(params, reply, envelope, out),
             Some(Method::ResourcesSubscribe) => self.watch(params, reply, envelope, out),
             Some(Method::ResourcesUnsubscribe) => self.unwatch(params, reply, envelope, out),
-            Some(Method::SubscriptionsListen) => self.listen(params, reply, envelope, out),
+            Some(Method::SubscriptionsListen) => self.listen(params, meta, reply, envelope, out),
             Some(Method::TasksGet) => self.get_task(params, meta, reply, envelope, out),
             Some(Method::TasksUpdate) => self.update_task(params, meta, reply, envelope, out),
             Some(Method::TasksCancel) => self.cancel_task(params, meta, reply, envelope, out),

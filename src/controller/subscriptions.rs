@@ -2,15 +2,21 @@
 //! the modern era.
 //!
 //! Spec: MCP 2025-11-25 server/resources "Subscriptions"; MCP 2026-07-28 `subscriptions/listen`.
-//! Limits: `watched_resources_max`, `watched_bytes_max`, `subscriptions_max`.
+//! Limits: `watched_resources_max`, `watched_bytes_max`, `subscriptions_max`, `WATCHED_TASKS_MAX`.
 
 use super::dispatch::{Controller, Envelope, Reaction, Reply, refuse_with};
 use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::view::{Value, View};
+use crate::mcp::capability::{Capability, ClientCapabilities};
 use crate::mcp::error;
+use crate::mcp::meta::Meta;
 use crate::session::conversation::TooMany;
+use crate::session::id::TaskId;
 use crate::session::subscription::{Filter, TooManyListen};
+
+/// How many tasks one subscription may watch: each is told of to every core when it changes.
+const WATCHED_TASKS_MAX: usize = 32;
 
 impl Controller {
     /// `resources/subscribe`
@@ -75,14 +81,16 @@ impl Controller {
     pub(super) fn listen(
         &self,
         params: Option<View<'_>>,
+        meta: &Meta<'_>,
         reply: Reply<'_>,
         envelope: Envelope<'_>,
         out: &mut Vec<u8>,
     ) -> Reaction {
-        let filter = match self.read_filter(params) {
+        let filter = match self.read_filter(params, meta, envelope) {
             Ok(filter) => filter,
             Err(error) => return reply.error(out, &error),
         };
+        let (watched_tasks, asker) = (filter.tasks.clone(), filter.asker.clone());
         let Some(format) = envelope.stream else {
             let error = error::invalid_request("the answer is a stream; Accept text/event-stream");
             encode::error(out, Some(&encode::id_json(reply.id)), &error);
@@ -90,7 +98,12 @@ impl Controller {
         };
         let id_json = encode::id_json(reply.id);
         match self.subscriptions.open(filter, id_json, format, self.clock.now()) {
-            Ok(stream) => Reaction::Listens(stream),
+            Ok(stream) => {
+                if let (Some(tasks), Some(asker)) = (&self.tasks, asker) {
+                    tasks.ask_to_watch(&watched_tasks, asker);
+                }
+                Reaction::Listens(stream)
+            }
             Err(TooManyListen) => {
                 let error = error::internal("As many listen as may; try again later");
                 refuse_with(out, Some(reply.id), &error, 503)
@@ -99,7 +112,12 @@ impl Controller {
     }
 
     /// Reads what a client asks for, less what is not offered.
-    fn read_filter(&self, params: Option<View<'_>>) -> Result<Filter, RpcError> {
+    fn read_filter(
+        &self,
+        params: Option<View<'_>>,
+        meta: &Meta<'_>,
+        envelope: Envelope<'_>,
+    ) -> Result<Filter, RpcError> {
         let asked = params.and_then(|params| params.get("notifications"));
         let Some(asked) = asked.filter(|asked| asked.is_object()) else {
             return Err(error::invalid_params("notifications must be an object"));
@@ -112,12 +130,39 @@ impl Controller {
             }
         };
         let has_resources = self.catalogue.offers_resources();
+        let tasks = self.read_watched_tasks(asked, meta)?;
         Ok(Filter {
+            asker: (!tasks.is_empty()).then(|| (envelope.asker)()),
+            tasks,
             tools: flag("toolsListChanged")? && !self.catalogue.registry().tools().is_empty(),
             prompts: flag("promptsListChanged")? && self.catalogue.offers_prompts(),
             resources: flag("resourcesListChanged")? && has_resources,
             watched: if has_resources { self.read_watched(asked)? } else { Vec::new() },
         })
+    }
+
+    /// The tasks that a client watches: ids that this process made, whatever became of the tasks.
+    fn read_watched_tasks(
+        &self,
+        asked: View<'_>,
+        meta: &Meta<'_>,
+    ) -> Result<Vec<TaskId>, RpcError> {
+        const RULE: &str = "notifications.taskIds must be an array of strings";
+        let (Some(tasks), Some(ids)) = (&self.tasks, asked.get("taskIds")) else {
+            return Ok(Vec::new());
+        };
+        if !ClientCapabilities::read(meta.capabilities).has(Capability::Tasks) {
+            return Err(error::missing_capability(Capability::Tasks));
+        }
+        let Value::Array(count) = ids.value() else { return Err(error::invalid_params(RULE)) };
+        if count > WATCHED_TASKS_MAX {
+            let most = WATCHED_TASKS_MAX;
+            let reason = format_args!("notifications.taskIds may hold up to {most} ids");
+            return Err(error::invalid_params(reason));
+        }
+        let texts: Option<Vec<_>> = ids.elements().map(View::as_str).collect();
+        let texts = texts.ok_or_else(|| error::invalid_params(RULE))?;
+        Ok(texts.into_iter().filter_map(|id| tasks.read_id(id)).collect())
     }
 
     fn read_watched(&self, asked: View<'_>) -> Result<Vec<Box<str>>, RpcError> {

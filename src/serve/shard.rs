@@ -137,7 +137,9 @@ impl Shard {
         let subscriptions = Rc::new(Subscriptions::new(session_limits));
         let task_limits = &settings.tasks;
         let has_tasks = catalogue.registry().has_tasks;
-        let tasks = has_tasks.then(|| Rc::new(Tasks::new(membership, task_limits.clone())));
+        let changes = &services.changes;
+        let tasks = || Rc::new(Tasks::new(membership, task_limits.clone(), changes.clone()));
+        let tasks = has_tasks.then(tasks);
         let limits = ControllerLimits {
             json: settings.limits.json.clone(),
             ask: settings.limits.ask.clone(),
@@ -255,8 +257,18 @@ impl Shard {
 
     /// Tells the clients of this core of a change.
     pub fn announce(&self, change: &Change) {
-        self.sessions.announce(change);
-        self.subscriptions.announce(change);
+        match change {
+            Change::TasksWatched(ids, asker) => {
+                if let Some(tasks) = &self.tasks {
+                    ids.iter().for_each(|id| tasks.watch(*id, asker));
+                }
+            }
+            Change::Task(_) => self.subscriptions.announce(change),
+            Change::Tools | Change::Prompts | Change::Resources | Change::ResourceUpdated(_) => {
+                self.sessions.announce(change);
+                self.subscriptions.announce(change);
+            }
+        }
     }
 
     /// Tells the clients of this core that anything may have changed: some changes were missed.
@@ -266,6 +278,9 @@ impl Shard {
         }
         self.sessions.announce_watched();
         self.subscriptions.announce_watched();
+        if let Some(tasks) = &self.tasks {
+            tasks.watch_all();
+        }
     }
 
     /// Sees to it that idle sessions end, as long as there are any.

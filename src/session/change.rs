@@ -4,12 +4,16 @@
 //! same on every core, whose sessions and subscriptions tell their clients. A change says that
 //! something is not what it was, never what it is; so one that is told twice does no harm, and who
 //! missed some assumes them all.
+//! Tasks are the exception: the core that keeps one is asked to tell of it, and tells what it is.
 //! Spec: MCP 2026-07-28 and 2025-11-25, `notifications/*/list_changed` and
-//! `notifications/resources/updated`.
+//! `notifications/resources/updated`; `notifications/tasks` of the extension
+//! `io.modelcontextprotocol/tasks`.
 
 use std::fmt;
 use std::sync::Arc;
 
+use super::id::TaskId;
+use super::owner::Owner;
 use crate::base::broadcast::Broadcaster;
 use crate::jsonrpc::encode;
 
@@ -24,6 +28,21 @@ pub enum Change {
     Resources,
     /// The contents of the resource of this address.
     ResourceUpdated(Arc<str>),
+    /// A task that somebody watches.
+    Task(Arc<TaskNews>),
+    /// Somebody wants to hear of these tasks, from now on. Told to cores, and to no client.
+    TasksWatched(Arc<[TaskId]>, Owner),
+}
+
+/// What a task is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskNews {
+    /// Its id.
+    pub id: TaskId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// All that is told of it, as JSON: members, separated by commas.
+    pub json: Vec<u8>,
 }
 
 /// Tells changes to every core.
@@ -70,6 +89,16 @@ impl Changes {
     pub fn resource(&self, uri: &str) {
         self.0.announce(Change::ResourceUpdated(uri.into()));
     }
+
+    /// A task is not what it was.
+    pub(crate) fn task(&self, news: TaskNews) {
+        self.0.announce(Change::Task(Arc::new(news)));
+    }
+
+    /// Somebody wants to hear of these tasks.
+    pub(crate) fn watch_tasks(&self, ids: &[TaskId], asker: Owner) {
+        self.0.announce(Change::TasksWatched(ids.into(), asker));
+    }
 }
 
 impl Change {
@@ -81,6 +110,7 @@ impl Change {
             Self::Prompts => "notifications/prompts/list_changed",
             Self::Resources => "notifications/resources/list_changed",
             Self::ResourceUpdated(_) => "notifications/resources/updated",
+            Self::Task(_) | Self::TasksWatched(..) => "notifications/tasks",
         }
     }
 
@@ -89,15 +119,19 @@ impl Change {
         out.extend_from_slice(br#"{"jsonrpc":"2.0","method":""#);
         out.extend_from_slice(self.method().as_bytes());
         out.push(b'"');
-        let uri = if let Self::ResourceUpdated(uri) = self { Some(uri) } else { None };
-        if uri.is_some() || !meta.is_empty() {
+        let has_members = matches!(self, Self::ResourceUpdated(_) | Self::Task(_));
+        if has_members || !meta.is_empty() {
             out.extend_from_slice(br#","params":{"#);
-            if let Some(uri) = uri {
-                out.extend_from_slice(br#""uri":"#);
-                encode::string(out, uri);
+            match self {
+                Self::ResourceUpdated(uri) => {
+                    out.extend_from_slice(br#""uri":"#);
+                    encode::string(out, uri);
+                }
+                Self::Task(news) => out.extend_from_slice(&news.json),
+                Self::Tools | Self::Prompts | Self::Resources | Self::TasksWatched(..) => {}
             }
             if !meta.is_empty() {
-                encode::comma_unless_first(out, usize::from(uri.is_some()));
+                encode::comma_unless_first(out, usize::from(has_members));
                 out.extend_from_slice(br#""_meta":{"#);
                 out.extend_from_slice(meta);
                 out.push(b'}');

@@ -11,6 +11,7 @@
 //! ASCII, unguessable). Invariant: two ids are compared in constant time.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use base64::Engine;
@@ -186,6 +187,12 @@ impl<K> PartialEq for PlacedId<K> {
 }
 
 impl<K> Eq for PlacedId<K> {}
+
+impl<K> Hash for PlacedId<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
 
 /// An id opens what it names: whoever prints one prints no more than its beginning.
 impl<K: Kind> fmt::Debug for PlacedId<K> {

@@ -9,8 +9,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::change::Change;
+use super::change::{Change, TaskNews};
+use super::id::TaskId;
 use super::limits::SessionLimits;
+use super::owner::Owner;
 use super::store::{EventStore, MemoryStore};
 use super::stream::{EventStream, StreamPlan};
 use crate::base::time::Now;
@@ -19,6 +21,9 @@ use crate::jsonrpc::encode;
 
 /// The `_meta` member that ties a message to its subscription.
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// How much news of tasks may wait for one that listens.
+const TASK_NEWS_MAX: usize = 64;
 
 /// How many lists there are that may change.
 const LIST_COUNT: usize = 3;
@@ -34,6 +39,10 @@ pub struct Filter {
     pub resources: bool,
     /// Resources whose contents it watches.
     pub watched: Vec<Box<str>>,
+    /// Tasks that it watches.
+    pub tasks: Vec<TaskId>,
+    /// Who listens, where that matters: to tasks.
+    pub asker: Option<Owner>,
 }
 
 impl Filter {
@@ -47,7 +56,15 @@ impl Filter {
                 let at = self.watched.iter().position(|held| **held == **uri)?;
                 Some(LIST_COUNT + at)
             }
+            // Each tells something new: see `wants_task`.
+            Change::Task(_) | Change::TasksWatched(..) => None,
         }
+    }
+
+    /// Whether it names this task, and its owner listens.
+    fn wants_task(&self, news: &TaskNews) -> bool {
+        let may_know = self.asker.as_ref().is_some_and(|asker| news.owner.admits(asker));
+        may_know && self.tasks.contains(&news.id)
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -68,6 +85,13 @@ impl Filter {
             encode::comma_unless_first(out, count);
             out.extend_from_slice(br#""resourceSubscriptions":"#);
             encode::serialize(out, &self.watched);
+            count += 1;
+        }
+        if !self.tasks.is_empty() {
+            encode::comma_unless_first(out, count);
+            out.extend_from_slice(br#""taskIds":"#);
+            let ids: Vec<_> = self.tasks.iter().map(TaskId::as_str).collect();
+            encode::serialize(out, &ids);
         }
     }
 }
@@ -138,8 +162,9 @@ impl Subscriptions {
             format,
             is_standalone: false,
             primes: None,
-            // The acknowledgement, and one of each thing: further ones would tell nothing new.
-            events_max: 1 + LIST_COUNT + self.limits.watched_resources_max,
+            // The acknowledgement, and one of each thing: further ones would tell nothing new. The
+            // rest is for tasks, whose news differ.
+            events_max: 1 + LIST_COUNT + self.limits.watched_resources_max + TASK_NEWS_MAX,
             unsent_bytes_max: self.limits.stream_buffer_bytes_max,
         };
         let stream = Rc::new(EventStream::new(plan, MemoryStore.open(), now));
@@ -156,6 +181,13 @@ impl Subscriptions {
         for held in self.open.borrow().iter() {
             if let Some(place) = held.filter.place(change) {
                 held.tell(place, change);
+            }
+            // What finds no room is left out: whoever reads so slowly asks by `tasks/get`.
+            if let Change::Task(news) = change
+                && held.filter.wants_task(news)
+                && held.stream.has_room()
+            {
+                held.stream.append(&mut |out| change.encode(out, &held.meta));
             }
         }
     }
@@ -297,7 +329,8 @@ mod tests {
     fn a_listener_that_reads_slowly_misses_nothing_and_is_told_nothing_twice() {
         let subscriptions = Subscriptions::new(SessionLimits::default());
         let watched: Vec<Box<str>> = (0..256).map(|n| format!("a:{n}").into()).collect();
-        let filter = Filter { tools: true, prompts: true, resources: true, watched };
+        let lists = Filter { tools: true, prompts: true, resources: true, ..Filter::default() };
+        let filter = Filter { watched, ..lists };
         let stream = open(&subscriptions, filter.clone(), "1").expect("room");
         stream.attach();
         for _ in 0..10 {

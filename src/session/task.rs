@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::change::{Changes, TaskNews};
 use super::conversation::{TooMany, Work};
 use super::id::TaskId;
 use super::limits::TaskLimits;
@@ -78,12 +79,22 @@ pub struct Moment {
     pub unix_seconds: u64,
 }
 
+/// What all tasks of a core share.
+#[derive(Debug)]
+pub struct Shared {
+    pub(super) limits: TaskLimits,
+    /// Tells those who watch a task, on every core.
+    pub(super) changes: Changes,
+}
+
 /// A call that became a task.
 pub struct Task {
     id: TaskId,
     pub(super) slot: u32,
     owner: Owner,
-    limits: Rc<TaskLimits>,
+    shared: Rc<Shared>,
+    /// Whether somebody wants to hear of it.
+    is_watched: Cell<bool>,
     began: Moment,
     updated: Cell<u64>,
     ended: Cell<Option<Now>>,
@@ -106,14 +117,15 @@ impl Task {
         id: TaskId,
         slot: u32,
         owner: Owner,
-        limits: Rc<TaskLimits>,
+        shared: Rc<Shared>,
         began: Moment,
     ) -> Self {
         Self {
             id,
             slot,
             owner,
-            limits,
+            shared,
+            is_watched: Cell::new(false),
             began,
             updated: Cell::new(began.unix_seconds),
             ended: Cell::new(None),
@@ -158,7 +170,7 @@ impl Task {
     /// Until when its handler may run.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
-        self.began.now.after(self.limits.task_life)
+        self.began.now.after(self.shared.limits.task_life)
     }
 
     /// Until when it can be read; `None` while it runs.
@@ -176,7 +188,7 @@ impl Task {
         if self.ended.get().is_none() {
             let shown = &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)];
             self.message.replace(shown.to_owned());
-            self.updated.set(unix_seconds);
+            self.note_change(unix_seconds);
         }
     }
 
@@ -191,12 +203,13 @@ impl Task {
         unix_seconds: u64,
     ) -> Result<Rc<Question>, TooMany> {
         let mut questions = self.questions.borrow_mut();
-        if questions.len() >= self.limits.task_questions_max {
+        if questions.len() >= self.shared.limits.task_questions_max {
             return Err(TooMany("task_questions_max"));
         }
         let question = Question::new(0);
         questions.push(Asked { key: key.into(), request_json, question: question.clone() });
-        self.updated.set(unix_seconds);
+        drop(questions);
+        self.note_change(unix_seconds);
         Ok(question)
     }
 
@@ -215,8 +228,29 @@ impl Task {
     fn close(&self, key: &str, unix_seconds: u64) -> Option<Rc<Question>> {
         let mut questions = self.questions.borrow_mut();
         let at = questions.iter().position(|asked| *asked.key == *key)?;
+        let question = questions.remove(at).question;
+        drop(questions);
+        self.note_change(unix_seconds);
+        Some(question)
+    }
+
+    /// Tells of it from now on, and of how it is now.
+    pub(super) fn watch(&self) {
+        self.is_watched.set(true);
+        self.tell();
+    }
+
+    fn note_change(&self, unix_seconds: u64) {
         self.updated.set(unix_seconds);
-        Some(questions.remove(at).question)
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if self.is_watched.get() {
+            let mut json = Vec::new();
+            self.encode(&mut json);
+            self.shared.changes.task(TaskNews { id: self.id, owner: self.owner.clone(), json });
+        }
     }
 
     /// Tells its handler that its client wants no more of it. One that ended stays as it is.
@@ -240,10 +274,10 @@ impl Task {
             return false;
         }
         self.ended.set(Some(at.now));
-        self.updated.set(at.unix_seconds);
         *self.end.borrow_mut() = Some(end);
         self.questions.take();
         self.work.take();
+        self.note_change(at.unix_seconds);
         true
     }
 
@@ -258,9 +292,9 @@ impl Task {
         out.extend_from_slice(br#","lastUpdatedAt":"#);
         encode::string(out, &Timestamp(self.updated.get()).to_string());
         out.extend_from_slice(br#","ttlMs":"#);
-        encode::unsigned(out, millis(self.limits.task_life));
+        encode::unsigned(out, millis(self.shared.limits.task_life));
         out.extend_from_slice(br#","pollIntervalMs":"#);
-        encode::unsigned(out, millis(self.limits.task_poll_interval));
+        encode::unsigned(out, millis(self.shared.limits.task_poll_interval));
         let message = self.message.borrow();
         if !message.is_empty() {
             out.extend_from_slice(br#","statusMessage":"#);

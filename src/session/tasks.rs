@@ -13,11 +13,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use super::change::Changes;
 use super::id::{IdMint, Place, TaskId};
 use super::limits::TaskLimits;
 use super::owner::Owner;
 use super::table::Membership;
-use super::task::{Moment, Task, TaskEnd};
+use super::task::{Moment, Shared, Task, TaskEnd};
 use crate::base::time::{Deadline, Now};
 
 /// The tasks of a core.
@@ -27,7 +28,7 @@ pub struct Tasks {
     /// How many workers share the limits.
     worker_count: usize,
     mint: Arc<IdMint>,
-    limits: Rc<TaskLimits>,
+    shared: Rc<Shared>,
     slots: RefCell<Vec<Option<Rc<Task>>>>,
     free: RefCell<Vec<u32>>,
     owners: RefCell<HashMap<Owner, usize>>,
@@ -46,12 +47,12 @@ pub struct NoRoom;
 impl Tasks {
     /// The table of this worker, one of so many.
     #[must_use]
-    pub fn new(membership: &Membership, limits: TaskLimits) -> Self {
+    pub fn new(membership: &Membership, limits: TaskLimits, changes: Changes) -> Self {
         Self {
             worker: u16::try_from(membership.worker).unwrap_or(u16::MAX),
             worker_count: membership.worker_count.max(1),
             mint: membership.mint.clone(),
-            limits: Rc::new(limits),
+            shared: Rc::new(Shared { limits, changes }),
             slots: RefCell::default(),
             free: RefCell::default(),
             owners: RefCell::default(),
@@ -67,11 +68,11 @@ impl Tasks {
     /// # Errors
     /// `tasks_max`, `tasks_per_owner_max`.
     pub fn begin(&self, owner: &Owner, at: Moment) -> Result<Rc<Task>, NoRoom> {
-        if self.kept_count.get() >= self.share(self.limits.tasks_max) {
+        if self.kept_count.get() >= self.share(self.shared.limits.tasks_max) {
             return Err(NoRoom);
         }
         let mut owners = self.owners.borrow_mut();
-        let of_owner_max = self.share(self.limits.tasks_per_owner_max);
+        let of_owner_max = self.share(self.shared.limits.tasks_per_owner_max);
         if owners.get(owner).copied().unwrap_or_default() >= of_owner_max {
             return Err(NoRoom);
         }
@@ -80,7 +81,7 @@ impl Tasks {
         let slot = free.unwrap_or(u32::try_from(slots.len()).map_err(|_| NoRoom)?);
         let id = self.mint.mint(Place { worker: self.worker, slot }).map_err(|_| NoRoom)?;
         *owners.entry(owner.clone()).or_default() += 1;
-        let task = Rc::new(Task::new(id, slot, owner.clone(), self.limits.clone(), at));
+        let task = Rc::new(Task::new(id, slot, owner.clone(), self.shared.clone(), at));
         match free {
             Some(_) => {
                 self.free.borrow_mut().pop();
@@ -102,7 +103,10 @@ impl Tasks {
     /// Finds the task of an id on this core, for this caller.
     #[must_use]
     pub fn find(&self, id: &str, asker: &Owner) -> Option<Rc<Task>> {
-        let id = TaskId::read(id.as_bytes())?;
+        self.lookup(TaskId::read(id.as_bytes())?, asker)
+    }
+
+    fn lookup(&self, id: TaskId, asker: &Owner) -> Option<Rc<Task>> {
         let place = id.place()?;
         let task = self.at(place.slot).filter(|_| place.worker == self.worker)?;
         (*task.id() == id && task.owner().admits(asker)).then_some(task)
@@ -115,6 +119,36 @@ impl Tasks {
         let worker = id.place()?.worker;
         let is_there = worker != self.worker && usize::from(worker) < self.worker_count;
         (is_there && self.mint.made(&id)).then_some(worker.into())
+    }
+
+    /// An id that was made in this process, whatever became of its task.
+    #[must_use]
+    pub fn read_id(&self, id: &str) -> Option<TaskId> {
+        TaskId::read(id.as_bytes()).filter(|id| self.mint.made(id))
+    }
+
+    /// Asks the cores that keep these tasks to tell of them from now on, and of how they are now.
+    pub fn ask_to_watch(&self, ids: &[TaskId], asker: Owner) {
+        if !ids.is_empty() {
+            self.shared.changes.watch_tasks(ids, asker);
+        }
+    }
+
+    /// Tells of a task from now on, if it is kept here.
+    pub fn watch(&self, id: TaskId, asker: &Owner) {
+        if let Some(task) = self.lookup(id, asker) {
+            task.watch();
+        }
+    }
+
+    /// Tells of every task from now on, since nobody knows which of them is watched.
+    pub fn watch_all(&self) {
+        let count = self.slots.borrow().len();
+        for slot in (0..count).filter_map(|slot| u32::try_from(slot).ok()) {
+            if let Some(task) = self.at(slot) {
+                task.watch();
+            }
+        }
     }
 
     fn at(&self, slot: u32) -> Option<Rc<Task>> {
@@ -228,6 +262,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::base::broadcast::{Notice, Notices, broadcast};
+    use crate::session::change::Change;
     use crate::session::conversation::TooMany;
     use crate::session::task::TaskStatus;
 
@@ -241,8 +277,14 @@ mod tests {
         }
     }
 
+    /// What tells of tasks, and where it comes out.
+    fn hearing() -> (Changes, Notices<Change>) {
+        let (broadcaster, mut notices) = broadcast(1, 16);
+        (Changes::new(Arc::new(broadcaster)), notices.pop().expect("one core"))
+    }
+
     fn tasks() -> Tasks {
-        Tasks::new(&Membership::alone().expect("random bytes"), limits())
+        Tasks::new(&Membership::alone().expect("random bytes"), limits(), hearing().0)
     }
 
     fn at(seconds: u64) -> Moment {
@@ -317,7 +359,8 @@ mod tests {
     fn the_id_of_another_workers_task_leads_there() {
         let one = Membership { worker_count: 2, ..Membership::alone().expect("random bytes") };
         let two = Membership { worker: 1, ..one.clone() };
-        let (one, two) = (Tasks::new(&one, limits()), Tasks::new(&two, limits()));
+        let table = |membership| Tasks::new(membership, limits(), hearing().0);
+        let (one, two) = (table(&one), table(&two));
         let task = two.begin(&owner("a"), at(0)).expect("room");
         let id = task.id().as_str();
         assert_eq!((one.elsewhere(id), two.elsewhere(id)), (Some(1), None));
@@ -351,6 +394,36 @@ mod tests {
             assert_ne!(old.id(), reused.id());
             assert!(tasks.find(old.id().as_str(), old.owner()).is_none());
         }
+    }
+
+    #[test]
+    fn a_watched_task_tells_what_it_is() {
+        let (changes, mut notices) = hearing();
+        let tasks = Tasks::new(&Membership::alone().expect("random bytes"), limits(), changes);
+        let mut heard = || {
+            let mut context = std::task::Context::from_waker(Waker::noop());
+            match std::pin::pin!(notices.next()).poll(&mut context) {
+                Poll::Ready(Notice::Message(Change::Task(news))) => {
+                    let json = String::from_utf8(news.json.clone()).expect("text");
+                    let told: Value = serde_json::from_str(&format!("{{{json}}}")).expect("JSON");
+                    Some(told["status"].as_str().expect("a status").to_owned())
+                }
+                Poll::Ready(other) => panic!("{other:?}"),
+                Poll::Pending => None,
+            }
+        };
+        let task = tasks.begin(&owner("a"), at(0)).expect("room");
+        task.set_message("nobody hears", 1);
+        tasks.watch(*task.id(), &owner("b"));
+        assert_eq!(heard(), None);
+        tasks.watch(*task.id(), &owner("a"));
+        assert_eq!(heard().as_deref(), Some("working"));
+        task.ask("key", "{}".to_owned(), 2).expect("room");
+        assert_eq!(heard().as_deref(), Some("input_required"));
+        task.withdraw("key", 3);
+        assert_eq!(heard().as_deref(), Some("working"));
+        tasks.end(&task, TaskEnd::Cancelled, at(4));
+        assert_eq!((heard().as_deref(), heard()), (Some("cancelled"), None));
     }
 
     #[test]

@@ -140,6 +140,10 @@ pub(crate) fn check_message(asked: &Asked, message: &Value) {
         match method.as_str() {
             Some("notifications/progress") => check(revision, Def::Progress, message),
             Some("notifications/message") => check(revision, Def::Log, message),
+            Some("notifications/subscriptions/acknowledged") => {
+                assert!(message["params"]["notifications"].is_object(), "{message}");
+            }
+            Some("notifications/tasks") => check_task("tasks/get", &message["params"]),
             _ => panic!("an unknown notification: {message}"),
         }
         return;

@@ -61,6 +61,71 @@ fn a_task_is_found_from_every_worker() {
     );
 }
 
+/// Who listens hears what a task is when it begins to listen, and whenever that changes, whichever
+/// worker keeps the task and whichever the stream.
+#[test]
+fn who_listens_to_a_task_hears_what_becomes_of_it() {
+    two_of(
+        || server(&Arc::default()),
+        plain,
+        |house| {
+            for _ in 0..4 {
+                let ask = Ask::call(MODERN, "two_questions", json!({})).declare(all());
+                let created = house.connect().ask(&ask);
+                let id = created.result()["taskId"].as_str().unwrap();
+                let wanted = json!({"taskIds": [id, "no task"]});
+                let listen =
+                    Ask::new(MODERN, "subscriptions/listen").param("notifications", wanted);
+                let mut refused = house.connect();
+                assert_eq!(refused.ask(&listen.clone().accept(SSE)).refusal(), (400, -32021));
+
+                let mut listener = house.connect();
+                listener.send(&listen.accept(SSE).declare(all()));
+                listener.begin();
+                let acknowledged = listener.message().unwrap();
+                assert_eq!(acknowledged["params"]["notifications"], json!({"taskIds": [id]}));
+                let mut hear = |status: &str| {
+                    let told = listener.message().unwrap();
+                    assert_eq!(told["method"], "notifications/tasks");
+                    let params = &told["params"];
+                    assert_eq!(
+                        (&params["taskId"], &params["status"]),
+                        (&json!(id), &json!(status))
+                    );
+                    assert_eq!(params["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
+                    params.clone()
+                };
+                let asking = hear("input_required");
+                assert_eq!(asking["inputRequests"].as_object().unwrap().len(), 2);
+                for (name, status) in [("one", "input_required"), ("two", "working")] {
+                    let answers = json!({ name: accept(json!({"name": name})) });
+                    let ask = Ask::task("tasks/update", id).param("inputResponses", answers);
+                    assert_eq!(house.connect().ask(&ask.declare(all())).status, 200);
+                    hear(status);
+                }
+                assert_eq!(text(&hear("completed")["result"]), "one two");
+            }
+        },
+    );
+}
+
+#[test]
+fn what_is_wrong_with_the_tasks_to_listen_to_is_told() {
+    each_of(
+        || server(&Arc::default()),
+        plain,
+        |house| {
+            let ids: Vec<_> = (0..33).map(|id| id.to_string()).collect();
+            for wrong in [json!("t"), json!([1]), json!({}), json!(ids)] {
+                let wanted = json!({"taskIds": wrong});
+                let ask = Ask::new(MODERN, "subscriptions/listen").param("notifications", wanted);
+                let answer = house.connect().ask(&ask.accept(SSE).declare(all()));
+                assert_eq!(answer.refusal(), (200, -32602));
+            }
+        },
+    );
+}
+
 #[test]
 fn a_task_is_given_in_every_format_and_after_what_was_told_before() {
     each_of(telling, plain, |house| {
