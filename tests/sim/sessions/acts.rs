@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringlane::base::time::Now;
 use ringlane::http::frame::EventId;
-use ringlane::session::id::{IdMint, Place};
+use ringlane::session::id::{IdMint, Place, SessionId};
 use ringlane::testing::random::Random;
 use serde_json::{Value, json};
 
@@ -405,7 +405,8 @@ fn forged(ours: &str, random: &mut Random) -> String {
                 Place { worker: 2, slot: 7 },
                 Place { worker: 9, slot: 0 },
             ]);
-            let other = IdMint::new().and_then(|mint| mint.mint(place)).expect("random bytes");
+            let other: SessionId =
+                IdMint::new().and_then(|mint| mint.mint(place)).expect("random bytes");
             bytes = other.as_bytes().to_vec();
         }
     }
