@@ -1,37 +1,49 @@
-// Runs the official conformance suite against one server, at every revision that it knows, and
-// prints a table. Usage: node run.mjs URL EXPECTED_FAILURES OUTPUT_FOLDER
+// Runs both official conformance suites against one server, each at every revision that it knows,
+// and prints a table. Usage: node run.mjs URL OUTPUT_FOLDER [EXPECTED_FAILURES]
 //
-// The suite itself decides what passes: its exit status and its lists of unexpected failures and
-// stale entries. This program adds two things: the extension scenarios, which the suite runs only
-// by name, and a check that as many scenarios ran as this version of the suite holds.
+// The suites themselves decide what passes. This program adds the extension scenarios, which the
+// newer suite runs only by name; counts, so that no scenario goes missing; and strictness: a
+// warning fails a scenario as a failure does, and so does a scenario that checked nothing.
+//
+// EXPECTED_FAILURES excuses what it names in the newer suite, and what checked nothing.
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 
-const SCENARIOS = {
-  '2025-03-26': 1,
-  '2025-06-18': 27,
-  '2025-11-25': 33,
-  '2026-07-28': 40,
-  extension: 13,
-};
+const SUITES = [
+  {
+    name: 'conformance-stable',
+    version: '0.1.16',
+    scenarios: { '2025-06-18': 26, '2025-11-25': 32 },
+    takesBaseline: false,
+  },
+  {
+    name: '@modelcontextprotocol/conformance',
+    version: '0.2.0-alpha.12',
+    scenarios: { '2025-03-26': 1, '2025-06-18': 27, '2025-11-25': 33, '2026-07-28': 40, extension: 13 },
+    takesBaseline: true,
+  },
+];
+const PAIRS = 58 + 114;
+
+// What its suite leaves empty, whatever the server does.
+const EMPTY_BY_DESIGN = 'tasks-status-notifications';
 const RUN_LIMIT_MS = 600_000;
 
-const [url, expectedFailures, output] = process.argv.slice(2);
-if (!url || !expectedFailures || !output) {
-  console.error('usage: node run.mjs URL EXPECTED_FAILURES OUTPUT_FOLDER');
+const [url, output, expectedFailures] = process.argv.slice(2);
+if (!url || !output) {
+  console.error('usage: node run.mjs URL OUTPUT_FOLDER [EXPECTED_FAILURES]');
   process.exit(2);
 }
+const require = createRequire(import.meta.url);
 
-const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json');
-const suite = join(dirname(manifest), 'dist', 'index.js');
-
-/** Runs the suite with these arguments; resolves to its exit status and all it printed. */
-function run(args) {
+/** Runs a suite with these arguments; resolves to its exit status and all it printed. */
+function run(suite, args) {
+  const program = join(dirname(require.resolve(`${suite.name}/package.json`)), 'dist', 'index.js');
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [suite, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     const limit = setTimeout(() => child.kill('SIGKILL'), RUN_LIMIT_MS);
     let text = '';
     child.stdout.on('data', (bytes) => (text += bytes));
@@ -59,27 +71,30 @@ function names(list, scenario) {
   return list.some((entry) => entry === scenario || entry.startsWith(`${scenario}:`));
 }
 
+/** What became of a scenario, by its checks and by what the suite's report says of it. */
+function verdict(scenario, count, text) {
+  if (names(listed(text, 'Unexpected failures (not'), scenario)) return 'FAILED';
+  if (names(listed(text, 'Stale baseline entries ('), scenario)) return 'STALE';
+  if (names(listed(text, 'Expected failures (in'), scenario)) return 'expected';
+  if (count('FAILURE') + count('WARNING') > 0) return 'FAILED';
+  const isEmpty = count('SUCCESS') === 0;
+  if (scenario === EMPTY_BY_DESIGN) return isEmpty ? 'empty' : 'FILLED';
+  if (isEmpty) return expectedFailures ? 'unchecked' : 'UNCHECKED';
+  return 'passed';
+}
+
 /** One row a scenario, from the checks that the suite saved. */
 function rows(folder, text) {
-  const unexpected = listed(text, 'Unexpected failures (not');
-  const stale = listed(text, 'Stale baseline entries (');
-  const expected = listed(text, 'Expected failures (in');
   return readdirSync(folder).map((name) => {
     const scenario = name.replace(/^server-/, '').replace(/-\d{4}-\d{2}-\d{2}T[\d-]+Z$/, '');
     const checks = JSON.parse(readFileSync(join(folder, name, 'checks.json'), 'utf8'));
     const count = (status) => checks.filter((check) => check.status === status).length;
-    const verdict = names(unexpected, scenario)
-      ? 'FAILED'
-      : names(stale, scenario)
-        ? 'STALE'
-        : names(expected, scenario)
-          ? 'expected'
-          : count('SUCCESS') > 0
-            ? 'passed'
-            : 'unchecked';
-    return { scenario, checks, verdict, passed: count('SUCCESS'), failed: count('FAILURE'), warned: count('WARNING') };
+    const counts = `${count('SUCCESS')} ok, ${count('FAILURE')} failed, ${count('WARNING')} warned`;
+    return { scenario, checks, counts, verdict: verdict(scenario, count, text) };
   });
 }
+
+const isBad = (row) => row.verdict === row.verdict.toUpperCase();
 
 /** What went wrong in a row that counts, a line a check. */
 function reasons(row) {
@@ -88,25 +103,26 @@ function reasons(row) {
     .map((check) => `    ${check.id}: ${(check.errorMessage ?? check.details?.message ?? '').slice(0, 600)}`);
 }
 
-async function extensionScenarios() {
-  const { text } = await run(['list', '--server']);
+async function extensionScenarios(suite) {
+  const { text } = await run(suite, ['list', '--server']);
   return [...text.matchAll(/^ +- (\S+) \[extension\]$/gm)].map((match) => match[1]);
 }
 
 /** All rows of one revision, and whether the suite was content. */
-async function runRevision(revision) {
-  const folder = resolve(output, revision);
+async function runRevision(suite, revision) {
+  const folder = resolve(output, suite.version, revision);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const common = ['server', '--url', url, '--expected-failures', expectedFailures, '-o', folder];
+  const baseline = suite.takesBaseline && expectedFailures ? ['--expected-failures', expectedFailures] : [];
+  const common = ['server', '--url', url, ...baseline, '-o'];
   if (revision !== 'extension') {
-    const { status, text } = await run([...common, '--suite', 'all', '--spec-version', revision]);
+    const { status, text } = await run(suite, [...common, folder, '--suite', 'all', '--spec-version', revision]);
     return { rows: rows(folder, text), ok: status === 0, text };
   }
   const all = { rows: [], ok: true, text: '' };
-  for (const scenario of await extensionScenarios()) {
+  for (const scenario of await extensionScenarios(suite)) {
     const one = join(folder, scenario);
-    const { status, text } = await run([...common.slice(0, -1), one, '--scenario', scenario]);
+    const { status, text } = await run(suite, [...common, one, '--scenario', scenario]);
     all.rows.push(...rows(one, text));
     all.ok &&= status === 0;
     all.text += text;
@@ -116,24 +132,26 @@ async function runRevision(revision) {
 
 let ok = true;
 const total = {};
-for (const revision of Object.keys(SCENARIOS)) {
-  const result = await runRevision(revision);
-  for (const row of result.rows) {
-    total[row.verdict] = (total[row.verdict] ?? 0) + 1;
-    const counts = `${row.passed} ok, ${row.failed} failed, ${row.warned} warned`;
-    console.log(`${revision}  ${row.scenario.padEnd(48)} ${row.verdict.padEnd(10)} ${counts}`);
-    if (row.verdict === 'FAILED' || row.verdict === 'STALE') console.log(reasons(row).join('\n'));
-  }
-  if (result.rows.length !== SCENARIOS[revision]) {
-    console.log(`${revision}: ${result.rows.length} scenarios ran, ${SCENARIOS[revision]} should have`);
-    ok = false;
-  }
-  if (!result.ok) {
-    ok = false;
-    if (!result.rows.some((row) => row.verdict === 'FAILED' || row.verdict === 'STALE')) {
-      console.log(result.text.slice(-4000));
+for (const suite of SUITES) {
+  for (const [revision, due] of Object.entries(suite.scenarios)) {
+    const result = await runRevision(suite, revision);
+    for (const row of result.rows) {
+      total[row.verdict] = (total[row.verdict] ?? 0) + 1;
+      console.log(`${suite.version}  ${revision}  ${row.scenario.padEnd(48)} ${row.verdict.padEnd(10)} ${row.counts}`);
+      if (isBad(row)) console.log(reasons(row).join('\n'));
     }
+    if (result.rows.length !== due) {
+      console.log(`${suite.version}  ${revision}: ${result.rows.length} scenarios ran, ${due} should have`);
+      ok = false;
+    }
+    if (!result.ok && !result.rows.some(isBad)) console.log(result.text.slice(-4000));
+    ok &&= result.ok && !result.rows.some(isBad);
   }
+}
+const ran = Object.values(total).reduce((sum, count) => sum + count, 0);
+if (ran !== PAIRS) {
+  console.log(`${ran} scenarios ran in all, ${PAIRS} should have`);
+  ok = false;
 }
 console.log(`conformance: ${Object.entries(total).map(([verdict, count]) => `${count} ${verdict}`).join(', ')}`);
 process.exit(ok ? 0 : 1);
