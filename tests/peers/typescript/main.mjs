@@ -1,55 +1,82 @@
-// The official TypeScript clients against one server. Usage: node main.mjs URL
+// The official TypeScript clients, old and new, against one server. Usage: node main.mjs URL
+//
+// Prints a line a check and client, in bounded time, and how many of each kind there were; ends
+// with 1 if one failed.
 
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ASKING, MODERN_ASKING } from './asking.mjs';
+import { LEGACY_HEARING, MODERN_HEARING } from './hearing.mjs';
+import { watchFetch } from './network.mjs';
+import { OFFERS } from './offers.mjs';
+import { PEERS } from './peers.mjs';
+import { SESSIONS } from './sessions.mjs';
+import { TASKS } from './tasks.mjs';
+import { TOOLS } from './tools.mjs';
 
-import { runPeer } from './checks.mjs';
+const LIMIT_MS = 30_000;
 
-const IDENTITY = { name: 'ringlane-peer-typescript', version: '1.0.0' };
-const LEGACY = '2025-11-25';
-const MODERN = '2026-07-28';
+const EVERY_CHECK = { ...TOOLS, ...OFFERS, ...ASKING };
+const LEGACY_CHECKS = { ...EVERY_CHECK, ...LEGACY_HEARING, ...SESSIONS };
+const MODERN_CHECKS = { ...EVERY_CHECK, ...MODERN_ASKING, ...MODERN_HEARING, ...TASKS };
 
-/** The current major, which picks its era by `mode`. */
-async function openCurrent(url, mode) {
-  const client = new Client(IDENTITY, { versionNegotiation: { mode } });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-  return {
-    version: client.getNegotiatedProtocolVersion(),
-    listTools: () => client.listTools(undefined, { cacheMode: 'refresh' }),
-    call: (name, args, options) => client.callTool({ name, arguments: args }, options),
-    ping: () => client.ping(),
-    close: () => client.close(),
-  };
+async function bounded(work) {
+  let timer;
+  const limit = new Promise((_, failed) => {
+    timer = setTimeout(() => failed(new Error(`took over ${LIMIT_MS} ms`)), LIMIT_MS);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-/** The major before it, which knows no era but the legacy one. */
-async function openOld(url) {
-  const client = new OldClient(IDENTITY);
-  const transport = new OldTransport(new URL(url));
-  await client.connect(transport);
-  return {
-    version: transport.protocolVersion,
-    listTools: () => client.listTools(),
-    call: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options),
-    ping: () => client.ping(),
-    close: () => client.close(),
-  };
+/** Runs one check; says how it ended, and what is to be said of it. */
+async function runCheck(check, session, peer, url) {
+  const { needs, run } = typeof check === 'function' ? { run: check } : check;
+  const reason = peer.lacks[needs];
+  if (reason) return ['absent', `not in this client: ${reason}`];
+  try {
+    await bounded(Promise.resolve(run(session, peer, url)));
+    return ['ok'];
+  } catch (error) {
+    return ['FAILED', error.stack ?? String(error)];
+  }
 }
 
-const PEERS = [
-  { name: 'sdk 1, legacy', version: LEGACY, modern: false, open: openOld },
-  { name: 'client 2, legacy', version: LEGACY, modern: false, open: (url) => openCurrent(url, 'legacy') },
-  { name: 'client 2, modern', version: MODERN, modern: true, open: (url) => openCurrent(url, { pin: MODERN }) },
-  { name: 'client 2, probing', version: MODERN, modern: true, open: (url) => openCurrent(url, 'auto') },
-];
+/** Runs every check with one peer; adds how each ended to the counts. */
+async function runPeer(peer, url, counts) {
+  const note = (ended, title, said) => {
+    counts[ended] += 1;
+    console.log(`${ended.padEnd(7)} ${peer.name}: ${title}${said ? `: ${said}` : ''}`);
+  };
+  let session;
+  try {
+    session = await bounded(peer.open(url));
+  } catch (error) {
+    note('FAILED', 'connects', error.stack);
+    return;
+  }
+  for (const [title, check] of Object.entries(peer.modern ? MODERN_CHECKS : LEGACY_CHECKS)) {
+    const [ended, said] = await runCheck(check, session, peer, url);
+    note(ended, title, said);
+  }
+  await bounded(session.close());
+}
 
 const [url] = process.argv.slice(2);
 if (!url) {
   console.error('usage: node main.mjs URL');
   process.exit(2);
 }
+watchFetch();
+const sums = [];
 let failed = 0;
-for (const peer of PEERS) failed += await runPeer(peer, url);
+for (const peer of PEERS) {
+  const counts = { ok: 0, absent: 0, FAILED: 0 };
+  await runPeer(peer, url, counts);
+  sums.push(`${peer.name.padEnd(18)} ${counts.ok} ok, ${counts.absent} absent, ${counts.FAILED} failed`);
+  failed += counts.FAILED;
+}
+console.log(sums.join('\n'));
 console.log(failed === 0 ? 'typescript clients: all well' : `typescript clients: ${failed} checks failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -1,24 +1,21 @@
-// What each official TypeScript client must see of `examples/everything`, whichever era it speaks.
-// A peer is `{ name, version, modern, open(url) }`; `open` connects and gives
-// `{ version, listTools(), call(name, arguments, options), ping, close() }`.
+// What each official TypeScript client must see of the tools of `examples/everything`, whichever
+// revision it speaks. Names and bodies of checks; a body gets the open session and its peer.
 
 import assert from 'node:assert/strict';
 
+import { rejection, texts, upTo } from './helpers.mjs';
+
 const CONCURRENT = 20;
 const STREAMED = 20;
-const LIMIT_MS = 30_000;
 
-const texts = (result) => result.content.filter((block) => block.type === 'text').map((block) => block.text);
-const upTo = (count) => Array.from({ length: count }, (_, i) => i + 1);
-
-async function echo(session, message) {
+export async function echo(session, message) {
   const result = await session.call('echo', { message });
   assert.ok(!result.isError, 'echo failed');
   assert.deepEqual(texts(result), [message]);
 }
 
 /** Calls `stream` and checks that each notification came, in order, before the result. */
-async function stream(session, count) {
+export async function stream(session, count) {
   const seen = [];
   const result = await session.call('stream', { count }, { onprogress: (progress) => seen.push(progress) });
   assert.deepEqual(texts(result), ['done']);
@@ -26,17 +23,7 @@ async function stream(session, count) {
   for (const { total } of seen) assert.ok(total === undefined || total === count, `total ${total}`);
 }
 
-async function rejection(promise) {
-  const settled = await promise.then(
-    (value) => ({ value }),
-    (error) => ({ error }),
-  );
-  assert.ok(settled.error, `an error was due, got ${JSON.stringify(settled.value)}`);
-  return settled.error;
-}
-
-/** Name and body of each check; a body gets the open session and its peer. */
-const CHECKS = {
+export const TOOLS = {
   'speaks the expected revision': (session, peer) => assert.equal(session.version, peer.version),
 
   'lists every tool once, the plain one first': async (session) => {
@@ -77,10 +64,22 @@ const CHECKS = {
     assert.equal(result.isError, true);
     assert.match(texts(result)[0], /intentionally returns an error/);
   },
-  'gets wrong arguments as a failed tool': async (session) => {
-    const result = await session.call('add', { a: 'two', b: 4 });
+  'gets wrong arguments as its revision has it': async (session, { version }) => {
+    const call = session.call('add', { a: 'two', b: 4 });
+    if (version < '2025-11-25') {
+      assert.equal((await rejection(call)).code, -32602);
+      return;
+    }
+    const result = await call;
     assert.equal(result.isError, true);
     assert.match(texts(result)[0], /\ba\b/);
+  },
+  'gets structured content': {
+    needs: 'structured content',
+    run: async (session) => {
+      const { structuredContent } = await session.call('weather', { city: 'Kiel' });
+      assert.deepEqual(structuredContent, { city: 'Kiel', temperature: 20, unit: 'celsius' });
+    },
   },
   'gets an unknown tool as error -32602': async (session) => {
     assert.equal((await rejection(session.call('no_such_tool', {}))).code, -32602);
@@ -112,50 +111,3 @@ const CHECKS = {
     await echo(session, 'after the cancelled call');
   },
 };
-
-const LEGACY_CHECKS = {
-  pings: (session) => session.ping(),
-};
-
-const MODERN_CHECKS = {
-  'is told which capability it lacks': async (session) => {
-    const error = await rejection(session.call('test_missing_capability', {}));
-    assert.equal(error.code, -32021);
-    assert.deepEqual(error.data?.requiredCapabilities, { sampling: {} });
-  },
-};
-
-async function bounded(work) {
-  let timer;
-  const limit = new Promise((_, failed) => {
-    timer = setTimeout(() => failed(new Error(`took over ${LIMIT_MS} ms`)), LIMIT_MS);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Runs every check with one peer; prints a line a check and returns how many failed. */
-export async function runPeer(peer, url) {
-  let session;
-  try {
-    session = await bounded(peer.open(url));
-  } catch (error) {
-    console.log(`FAILED  ${peer.name}: connects: ${error.stack}`);
-    return 1;
-  }
-  let failed = 0;
-  for (const [title, check] of Object.entries({ ...CHECKS, ...(peer.modern ? MODERN_CHECKS : LEGACY_CHECKS) })) {
-    try {
-      await bounded(Promise.resolve(check(session, peer)));
-      console.log(`ok      ${peer.name}: ${title}`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAILED  ${peer.name}: ${title}: ${error.stack ?? error}`);
-    }
-  }
-  await bounded(session.close());
-  return failed;
-}
