@@ -9,14 +9,13 @@ import { watchFetch } from './network.mjs';
 import { OFFERS } from './offers.mjs';
 import { PEERS } from './peers.mjs';
 import { SESSIONS } from './sessions.mjs';
-import { TASKS } from './tasks.mjs';
 import { TOOLS } from './tools.mjs';
 
 const LIMIT_MS = 30_000;
 
 const EVERY_CHECK = { ...TOOLS, ...OFFERS, ...ASKING };
 const LEGACY_CHECKS = { ...EVERY_CHECK, ...LEGACY_HEARING, ...SESSIONS };
-const MODERN_CHECKS = { ...EVERY_CHECK, ...MODERN_ASKING, ...MODERN_HEARING, ...TASKS };
+const MODERN_CHECKS = { ...EVERY_CHECK, ...MODERN_ASKING, ...MODERN_HEARING };
 
 async function bounded(work) {
   let timer;
@@ -31,10 +30,7 @@ async function bounded(work) {
 }
 
 /** Runs one check; says how it ended, and what is to be said of it. */
-async function runCheck(check, session, peer, url) {
-  const { needs, run } = typeof check === 'function' ? { run: check } : check;
-  const reason = peer.lacks[needs];
-  if (reason) return ['absent', `not in this client: ${reason}`];
+async function runCheck(run, session, peer, url) {
   try {
     await bounded(Promise.resolve(run(session, peer, url)));
     return ['ok'];
@@ -56,8 +52,13 @@ async function runPeer(peer, url, counts) {
     note('FAILED', 'connects', error.stack);
     return;
   }
+  for (const [feature, reason] of Object.entries(peer.lacks)) {
+    note('absent', feature, `not in this client: ${reason}`);
+  }
   for (const [title, check] of Object.entries(peer.modern ? MODERN_CHECKS : LEGACY_CHECKS)) {
-    const [ended, said] = await runCheck(check, session, peer, url);
+    const { needs, run } = typeof check === 'function' ? { run: check } : check;
+    if (needs in peer.lacks) continue;
+    const [ended, said] = await runCheck(run, session, peer, url);
     note(ended, title, said);
   }
   await bounded(session.close());

@@ -130,7 +130,7 @@ export const PEERS = [
       elicitation: 'its revision cannot ask a person',
       'elicitation by page': 'its revision cannot ask a person',
       'structured content': 'its revision has none',
-      priming: 'its revision cannot ask a person',
+      'resuming a question': 'its revision cannot ask a person',
       returning: RETURNS_ONLY_AFTER_ERRORS,
     },
     open: before(Client0326, Transport0326, types0326, '2025-03-26'),
@@ -142,7 +142,7 @@ export const PEERS = [
     lacks: {
       'elicitation by page': 'its revision asks by forms alone',
       resuming: NEVER_RETURNS,
-      priming: NEVER_RETURNS,
+      'resuming a question': NEVER_RETURNS,
       returning: NEVER_RETURNS,
     },
     open: before(Client0618, Transport0618, types0618, '2025-06-18'),

@@ -54,7 +54,7 @@ export const SESSIONS = {
   'sees all progress once although the network breaks three times': streamCut(3),
 
   'is asked although the network breaks': {
-    needs: 'priming',
+    needs: 'resuming a question',
     run: (_, peer, url) =>
       withCutter(url, (cutter) =>
         withSession(peer, cutter.url, {}, async (session) => {
