@@ -11,7 +11,8 @@ from collections import Counter
 
 import anyio
 
-from checks import CHECKS, LEGACY_CHECKS, MODERN_CHECKS, Check
+from checks import CHECKS, Check
+from eras import LEGACY_CHECKS, MODERN_CHECKS
 from session import Peer, Session
 
 LIMIT_S = 30
