@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from session import Heard, Json, Peer, Refused, accept
+from tasks import Tasks
 
 LEGACY = "2025-11-25"
 MODERN = "2026-07-28"
@@ -74,7 +75,12 @@ def callbacks(session: Current) -> dict[str, Any]:
     async def elicit(_context: Any, params: Any) -> types.ElicitResult:
         return types.ElicitResult.model_validate(session.answer(plain(params)))
 
-    return {"sampling_callback": sample, "list_roots_callback": roots, "elicitation_callback": elicit}
+    return {
+        "sampling_callback": sample,
+        "list_roots_callback": roots,
+        "elicitation_callback": elicit,
+        "extensions": [Tasks(lambda params: session.answer(params))],
+    }
 
 
 @asynccontextmanager
@@ -102,13 +108,12 @@ async def connect(url: str, can: bool = True, *, mode: str) -> AsyncIterator[Cur
             yield session
 
 
-TASKS = {"tasks": "it has no calls for the tasks extension"}
 RESUMES_ONCE = {
     "resuming again": "it asks again for what it has seen when a resumed stream breaks, twice at most",
     "taking over": "it does not go on with the session of another client",
 }
 PEERS = [
     Peer("mcp 2, legacy", LEGACY, False, partial(connect, mode="legacy"), RESUMES_ONCE),
-    Peer("mcp 2, modern", MODERN, True, partial(connect, mode=MODERN), TASKS),
-    Peer("mcp 2, probing", MODERN, True, partial(connect, mode="auto"), TASKS),
+    Peer("mcp 2, modern", MODERN, True, partial(connect, mode=MODERN)),
+    Peer("mcp 2, probing", MODERN, True, partial(connect, mode="auto")),
 ]

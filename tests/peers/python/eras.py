@@ -132,6 +132,10 @@ async def ends_its_session_which_is_unknown_from_then_on(_: Session, peer: Peer,
     equal(await anyio.to_thread.run_sync(status, url, session_id), 404)
 
 
+async def waits_for_what_other_clients_get_as_a_task(session: Session, _peer: Peer, _url: str) -> None:
+    assert "peer" in await said(session, "slow_compute", {"seconds": 1, "label": "peer"})
+
+
 # The modern era.
 
 
@@ -173,6 +177,24 @@ async def hears_only_what_it_listens_for(_: Session, peer: Peer, url: str) -> No
         equal(type(await anext(aiter(subscription))).__name__, "PromptsListChanged")
 
 
+async def waits_for_what_becomes_a_task(session: Session, _peer: Peer, _url: str) -> None:
+    equal(await said(session, "greet", {"name": "Ada"}), "Hello, Ada!")
+    assert "peer" in await said(session, "slow_compute", {"seconds": 1, "label": "peer"})
+
+
+async def gets_failed_tasks_as_they_failed(session: Session, _peer: Peer, _url: str) -> None:
+    assert (await session.call("failing_job", {}))["isError"]
+    equal((await refused(session.call("protocol_error_job", {}))).code, -32603)
+
+
+async def is_asked_by_tasks_and_before(session: Session, _peer: Peer, _url: str) -> None:
+    session.answer = accept({"confirm": True})
+    equal(await said(session, "confirm_delete", {"filename": "a.txt"}), "Deleted a.txt")
+    session.answer = accept({"name": "Ada"})
+    assert "Ada" in await said(session, "multi_input")
+    equal(await said(session, "test_tool_with_task"), "Hello, Ada! The task is done.")
+
+
 LEGACY_CHECKS: list[Check] = [
     pings,
     hears_logs_from_the_level_that_it_sets,
@@ -183,6 +205,7 @@ LEGACY_CHECKS: list[Check] = [
     is_asked_although_the_network_breaks,
     hears_changes_again_although_its_own_stream_broke,
     is_let_go_by_a_call_and_comes_back_for_the_result,
+    waits_for_what_other_clients_get_as_a_task,
     ends_its_session_which_is_unknown_from_then_on,
 ]
 MODERN_CHECKS: list[Check] = [
@@ -190,4 +213,7 @@ MODERN_CHECKS: list[Check] = [
     hears_logs_where_its_request_says_so,
     listens_for_changes,
     hears_only_what_it_listens_for,
+    waits_for_what_becomes_a_task,
+    gets_failed_tasks_as_they_failed,
+    is_asked_by_tasks_and_before,
 ]

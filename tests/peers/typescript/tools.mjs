@@ -102,6 +102,10 @@ export const TOOLS = {
     const took = Date.now() - began;
     assert.ok(took >= 250 && took < 2500, `${CONCURRENT} sleeps of 250 ms took ${took} ms`);
   },
+  'waits for what other clients get as a task': async (session) => {
+    const [text] = texts(await session.call('slow_compute', { seconds: 1, label: 'peer' }));
+    assert.match(text, /peer/);
+  },
   'cancels a call and goes on': async (session) => {
     const abort = new AbortController();
     const began = Date.now();
