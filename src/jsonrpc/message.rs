@@ -46,6 +46,9 @@ pub enum Answered<'a> {
     Error(View<'a>),
 }
 
+/// How long an id may be that is a string: it is repeated in answers, and kept while they are due.
+pub const ID_BYTES_MAX: usize = 1024;
+
 /// The id of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id<'a> {
@@ -86,13 +89,13 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Id<'a> {
-    /// The id that a JSON value is: an integer of 64 bits or a string.
+    /// The id that a JSON value is: an integer of 64 bits, or a string of up to [`ID_BYTES_MAX`].
     #[must_use]
     pub fn read(value: View<'a>) -> Option<Self> {
         match value.value() {
             Value::Signed(number) => Some(Self::Signed(number)),
             Value::Unsigned(number) => Some(Self::Unsigned(number)),
-            Value::Text(text) => Some(Self::Text(text)),
+            Value::Text(text) if text.len() <= ID_BYTES_MAX => Some(Self::Text(text)),
             _ => None,
         }
     }
@@ -160,7 +163,9 @@ impl<'a> Parts<'a> {
         match (self.id, id) {
             (None, _) => Ok(Message::Notification { method, params }),
             (Some(_), Some(id)) => Ok(Message::Request { id, method, params }),
-            (Some(_), None) => invalid("id must be a string or an integer of 64 bits"),
+            (Some(_), None) => {
+                invalid("id must be a string of up to 1 KiB or an integer of 64 bits")
+            }
         }
     }
 }
@@ -236,8 +241,13 @@ mod tests {
         }
         for id in ["null", "1.0", "1e3", "true", "{}", "[1]"] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
-            let expected = "id must be a string or an integer of 64 bits (id false)";
+            let expected = "id must be a string of up to 1 KiB or an integer of 64 bits (id false)";
             assert_eq!(describe(&body), expected, "{id}");
+        }
+        for (bytes, is_taken) in [(ID_BYTES_MAX, true), (ID_BYTES_MAX + 1, false)] {
+            let id = "i".repeat(bytes);
+            let body = format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"m"}}"#);
+            assert_eq!(describe(&body).starts_with("request"), is_taken);
         }
     }
 }
