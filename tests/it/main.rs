@@ -10,6 +10,8 @@ mod batches;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod features;
@@ -25,8 +27,6 @@ mod listening;
 mod messages;
 #[cfg(test)]
 mod protocol;
-#[cfg(test)]
-mod resume;
 #[cfg(test)]
 mod resuming;
 #[cfg(test)]

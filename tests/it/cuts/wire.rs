@@ -1,6 +1,6 @@
 //! A client's connection that may be cut at any byte, and the requests of a session.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -67,7 +67,10 @@ impl Wire {
                 return Heard::Cut;
             }
             let room = buffer.len().min(self.left);
-            let count = self.stream.read(&mut buffer[..room]).expect("bytes in time");
+            let count = match self.stream.read(&mut buffer[..room]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.expect("bytes in time"),
+            };
             assert_ne!(count, 0, "the server ended a connection");
             self.left -= count;
             self.reader.feed(&buffer[..count]);
