@@ -128,10 +128,12 @@ fn events(
             let carrier = stream.attach();
             (stream, carrier)
         }),
-        Some(after) => session.resume(after, now).map_err(|error| match error {
-            ResumeError::Unknown => UNKNOWN_EVENT,
-            ResumeError::Forgotten => FORGOTTEN_EVENTS,
-        }),
+        Some(after) => match session.resume(after, now) {
+            Ok(resumed) => Ok(resumed),
+            Err(ResumeError::Unknown) => Err(UNKNOWN_EVENT),
+            Err(ResumeError::Forgotten) => Err(FORGOTTEN_EVENTS),
+            Err(ResumeError::Over) => return nothing_left(shard, &plan, out),
+        },
     };
     match opened {
         Ok((stream, carrier)) => {
@@ -143,6 +145,16 @@ fn events(
             Step::Answered(refuse(shard, head, refusal, Some(&[]), out))
         }
     }
+}
+
+/// Tells a client that its stream has ended and it has all of it. An empty stream would not do:
+/// clients come back for an answer that never comes, as after a call that they cancelled, and then
+/// open one stream more (HTML, "Server-sent events": 204 ends the reconnecting).
+fn nothing_left(shard: &Shard, plan: &ReplyPlan, out: &mut Vec<u8>) -> Step {
+    let mut answer = HeadWriter::new(out, 204);
+    answer.lines(|out| plan.manner.write_lines(out, shard));
+    answer.finish(plan.manner.version, plan.manner.persistence);
+    Step::Answered(plan.manner.persistence)
 }
 
 const TOO_MANY_STREAMS: (u16, &str) =

@@ -90,6 +90,8 @@ pub enum ResumeError {
     Unknown,
     /// The stream, or events behind the one named, are no longer kept.
     Forgotten,
+    /// The stream ended with the event named.
+    Over,
 }
 
 /// How many ended streams are kept for resumption besides those that live.
@@ -290,6 +292,7 @@ impl Session {
             Ok(carrier) => Ok((stream, carrier)),
             Err(NotResumed::Forgotten) => Err(ResumeError::Forgotten),
             Err(NotResumed::NeverSent) => Err(ResumeError::Unknown),
+            Err(NotResumed::Over) => Err(ResumeError::Over),
         }
     }
 

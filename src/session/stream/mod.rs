@@ -292,7 +292,7 @@ impl EventStream {
     /// A carrier begins behind the event of this number.
     ///
     /// # Errors
-    /// When there was no such event, or those behind it are not all kept.
+    /// When there was no such event, those behind it are not all kept, or it was the last one.
     pub fn resume(&self, after: u64) -> Result<u32, NotResumed> {
         {
             let mut inner = self.inner.borrow_mut();
@@ -300,6 +300,9 @@ impl EventStream {
                 return Err(NotResumed::NeverSent);
             }
             let due = inner.log.since(after + 1).ok_or(NotResumed::Forgotten)?.len();
+            if due == 0 && inner.ending == Ending::Ended {
+                return Err(NotResumed::Over);
+            }
             inner.pause = None;
             inner.sent = after + 1;
             inner.unsent_bytes = due;

@@ -55,4 +55,6 @@ pub enum NotResumed {
     NeverSent,
     /// Events behind it are no longer kept.
     Forgotten,
+    /// The stream ended with it.
+    Over,
 }

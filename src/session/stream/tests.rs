@@ -297,9 +297,9 @@ impl Model {
     }
 
     fn resume(&mut self, after: u64) {
-        let (first, next) = {
+        let (first, next, ending) = {
             let inner = self.stream.inner.borrow();
-            (inner.log.first(), inner.log.next())
+            (inner.log.first(), inner.log.next(), inner.ending)
         };
         match self.stream.resume(after) {
             Ok(carrier) => {
@@ -309,6 +309,7 @@ impl Model {
             }
             Err(NotResumed::NeverSent) => assert!(after >= next),
             Err(NotResumed::Forgotten) => assert!(after + 1 < first),
+            Err(NotResumed::Over) => assert!(after + 1 == next && ending == Ending::Ended),
         }
     }
 
