@@ -43,7 +43,9 @@ everything() {
 start_server() {
     local log=$1 program=$2
     shift 2
-    "$program" serve --listen 127.0.0.1:0 "$@" >"$log" 2>&1 </dev/null &
+    # Emptied first: else the address of the server before may be found in it.
+    : >"$log"
+    "$program" serve --listen 127.0.0.1:0 "$@" >>"$log" 2>&1 </dev/null &
     server_pid=$!
     trap 'kill -KILL "$server_pid" 2>/dev/null || true' EXIT
     local tries
