@@ -81,7 +81,7 @@ mod tests {
     use ringlane::mcp::capability::ClientCapabilities;
     use ringlane::rt::driver::{Driver, block_on};
     use ringlane::rt::socket::Socket;
-    use ringlane::serve::connection::{CloseReason, converse, serve_connection, workbench};
+    use ringlane::serve::connection::{CloseReason, Shift, converse, serve_connection, workbench};
     use ringlane::serve::shard::Shard;
     use ringlane::serve::transport::Transport;
     use ringlane::session::conversation::Greeting;
@@ -272,7 +272,7 @@ mod tests {
         let (shard, pipe) = (shard(), Pipe::default());
         let busy = workbench(shard.clone(), 4, |transport, _parcel| Err(transport));
         let mut connection: Pin<&mut dyn Future<Output = _>> =
-            pin!(serve_connection(pipe.clone(), None, shard, &busy));
+            pin!(serve_connection(pipe.clone(), Shift::Wait, shard, &busy));
         let mut context = Context::from_waker(Waker::noop());
         let mut last = 0;
         for _ in 0..20 {
@@ -339,10 +339,10 @@ mod tests {
             // As a worker does it, all that it holds counted.
             let busy = workbench(shard.clone(), 4, |transport, _parcel| Err(transport));
             let socket = Socket::new(second.into()).unwrap();
-            let waiting = serve_connection(socket, None, shard, busy);
+            let waiting = serve_connection(socket, Shift::Wait, shard, busy);
             let (working_bytes, waiting_bytes) = (size_of_val(&working), size_of_val(&waiting));
             println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
-            assert!(waiting_bytes <= 224, "{waiting_bytes}");
+            assert!(waiting_bytes <= 232, "{waiting_bytes}");
             assert!(working_bytes <= 1408, "{working_bytes}");
         })
         .unwrap();
@@ -398,7 +398,7 @@ mod tests {
                 let busy = busy.clone();
                 let busy = move |transport, shift| busy(transport, shift);
                 let mut connection: Connection =
-                    Box::pin(serve_connection(pipe.clone(), None, shard.clone(), busy));
+                    Box::pin(serve_connection(pipe.clone(), Shift::Wait, shard.clone(), busy));
                 pipe.put(&initialize);
                 assert!(connection.as_mut().poll(&mut context).is_pending());
                 let text = pipe.empty();

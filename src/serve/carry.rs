@@ -6,25 +6,27 @@
 //! then the client resumes elsewhere, or nobody does. It holds no buffer while nothing is due.
 //!
 //! ```text
-//! due ─▶ (head, once) ─▶ take ─▶ send ─▶ wait: events │ document │ end │ peer │ moment │ drain
+//! due ─▶ (head, once) ─▶ take ─▶ send ─▶ hold: events │ document │ end │ peer │ moment │ drain
 //! ```
 //!
 //! Spec: MCP 2025-11-25 transports; MCP 2026-07-28 `subscriptions/listen`. Limits:
 //! `keep_alive_interval`, `priming_delay`, `pipeline_bytes_max`, `send_stall_timeout`.
 //! Invariant: one carrier at a time; a head, once sent, is followed by a whole body or a cut.
 
-use std::future::{Future, poll_fn};
+use std::cell::Cell;
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use super::connection::{CloseReason, Next, Turn};
+use super::connection::{CloseReason, Next, Shift, Turn};
 use super::reply::{self, Draft, ReplyPlan};
 use super::shard::{Phase, Shard};
 use super::transport::Transport;
 use super::wire::{self, Received};
 use crate::base::time::{Deadline, Now};
+use crate::base::timers::Sleep;
 use crate::http::frame;
 use crate::http::h1::encode::StreamCoding;
 use crate::http::head::Persistence;
@@ -61,15 +63,16 @@ pub struct Carriage {
     last_sent: Now,
     /// Whether the peer may send more.
     is_watched: bool,
+    /// Whether the peer has sent something that was not looked at.
+    is_readable: Cell<bool>,
 }
 
-/// What a carrier waited for.
-enum Event {
-    News(News),
-    PeerReadable,
-    PeerGone,
-    Moment,
-    Draining,
+/// How far a carrier came.
+enum Carried {
+    /// Nothing is due now.
+    SoFar,
+    /// The answer is written.
+    Whole(Persistence),
 }
 
 impl Carriage {
@@ -103,6 +106,7 @@ impl Carriage {
             since: now,
             last_sent: now,
             is_watched: true,
+            is_readable: Cell::new(false),
         })
     }
 
@@ -112,39 +116,49 @@ impl Carriage {
         self.input = input;
     }
 
+    /// Does all that is due.
     async fn run<T: Transport>(
         &mut self,
         transport: &T,
         shard: &Shard,
-    ) -> Result<Persistence, CloseReason> {
+    ) -> Result<Carried, CloseReason> {
         if !matches!(self.purpose, Purpose::Answer(_)) {
             self.open(shard);
         }
-        let mut readable = std::pin::pin!(transport.readable());
         loop {
             self.flush(transport, shard).await?;
-            match self.next(shard, readable.as_mut()).await {
-                Event::News(News::Events) => self.send_events(transport, shard)?,
-                Event::News(News::Document) => {
+            match self.stream.news(self.carrier) {
+                Some(News::Events) => self.send_events(transport, shard)?,
+                Some(News::Document) => {
                     if let Some(persistence) = self.document(shard) {
-                        return Ok(persistence);
+                        return Ok(Carried::Whole(persistence));
                     }
                 }
-                Event::News(News::Ended) | Event::Draining => return Ok(self.end(shard)),
-                Event::News(News::Paused(retry)) => {
+                Some(News::Ended) => return Ok(Carried::Whole(self.end(shard))),
+                Some(News::Paused(retry)) => {
                     let coding = self.open(shard);
                     coding.part(&mut self.output, |out| sse::retry(out, retry));
-                    return Ok(self.end(shard));
+                    return Ok(Carried::Whole(self.end(shard)));
                 }
-                Event::News(News::Superseded) => return Err(CloseReason::Superseded),
-                Event::PeerReadable => {
-                    self.listen(transport, shard)?;
-                    readable.set(transport.readable());
-                }
-                Event::PeerGone => return Err(CloseReason::PeerGone),
-                Event::Moment => self.moment(shard),
+                Some(News::Superseded) => return Err(CloseReason::Superseded),
+                None if self.drains(shard) => return Ok(Carried::Whole(self.end(shard))),
+                None if self.is_readable.take() => self.listen(transport, shard)?,
+                None if self.due_at(shard).passed(shard.now()) => self.moment(shard),
+                None => return Ok(Carried::SoFar),
             }
         }
+    }
+
+    /// Whether the drain ends it. One that answers a request, resumed or not, is carried to its
+    /// end.
+    fn drains(&self, shard: &Shard) -> bool {
+        shard.phase() != Phase::Serving && self.stream.is_standalone()
+    }
+
+    /// The next moment at which something is due.
+    fn due_at(&self, shard: &Shard) -> Deadline {
+        let keep_alive_at = self.last_sent.after(shard.limits().keep_alive_interval);
+        keep_alive_at.min(self.priming_at(shard))
     }
 
     /// Writes the head, if it is not written yet.
@@ -261,33 +275,6 @@ impl Carriage {
         Ok(())
     }
 
-    /// Waits for whatever comes first.
-    fn next<R: Future<Output = io::Result<()>>>(
-        &self,
-        shard: &Shard,
-        mut readable: Pin<&mut R>,
-    ) -> impl Future<Output = Event> {
-        let keep_alive_at = self.last_sent.after(shard.limits().keep_alive_interval);
-        let due = keep_alive_at.min(self.priming_at(shard));
-        let mut moment = shard.clock().timers().sleep_until(due);
-        poll_fn(move |context| {
-            if let Poll::Ready(news) = self.stream.poll_news(self.carrier, context) {
-                return Poll::Ready(Event::News(news));
-            }
-            // One that answers a request, resumed or not, is carried to its end.
-            if shard.phase() != Phase::Serving && self.stream.is_standalone() {
-                return Poll::Ready(Event::Draining);
-            }
-            if self.is_watched
-                && let Poll::Ready(ready) = readable.as_mut().poll(context)
-            {
-                let event = if ready.is_ok() { Event::PeerReadable } else { Event::PeerGone };
-                return Poll::Ready(event);
-            }
-            Pin::new(&mut moment).poll(context).map(|()| Event::Moment)
-        })
-    }
-
     /// Leaves the stream, which others may take up.
     fn leave(&self, shard: &Shard) {
         self.stream.detach(self.carrier, shard.now());
@@ -303,7 +290,48 @@ impl Carriage {
     }
 }
 
-/// Carries a stream until it ends or the connection does.
+/// Waits until something is due on a stream: events, its end, the peer, a moment, or the drain.
+pub(super) fn hold<'c, T: Transport>(
+    transport: &'c T,
+    shard: &'c Shard,
+    carriage: &'c Carriage,
+) -> impl Future<Output = ()> {
+    let moment = shard.clock().timers().sleep_until(carriage.due_at(shard));
+    Hold { readable: transport.readable(), moment, shard, carriage }
+}
+
+pin_project_lite::pin_project! {
+    /// Written out, since as an `async fn` it would be nearly twice as large.
+    struct Hold<'c, R> {
+        #[pin]
+        readable: R,
+        moment: Sleep,
+        shard: &'c Shard,
+        carriage: &'c Carriage,
+    }
+}
+
+impl<R: Future<Output = io::Result<()>>> Future for Hold<'_, R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let carriage = *this.carriage;
+        if carriage.stream.poll_news(carriage.carrier, context).is_ready()
+            || carriage.drains(this.shard)
+        {
+            return Poll::Ready(());
+        }
+        // What broke the connection shows when it is looked at.
+        if carriage.is_watched && this.readable.poll(context).is_ready() {
+            carriage.is_readable.set(true);
+            return Poll::Ready(());
+        }
+        Pin::new(this.moment).poll(context)
+    }
+}
+
+/// Carries a stream as far as something is due, or until it or the connection ends.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
 pub(super) fn carry<T: Transport>(
     transport: T,
@@ -311,11 +339,16 @@ pub(super) fn carry<T: Transport>(
     shard: Rc<Shard>,
 ) -> impl Future<Output = Turn<T>> {
     async move {
-        let ended = carriage.run(&transport, &shard).await;
-        carriage.leave(&shard);
-        let next = match ended {
-            Ok(persistence) => finish(&transport, &shard, &mut carriage, persistence).await,
-            Err(reason) => Next::Close(reason),
+        let next = match carriage.run(&transport, &shard).await {
+            Ok(Carried::SoFar) => Next::Stay(Shift::Hold(carriage)),
+            Ok(Carried::Whole(persistence)) => {
+                carriage.leave(&shard);
+                finish(&transport, &shard, &mut carriage, persistence).await
+            }
+            Err(reason) => {
+                carriage.leave(&shard);
+                Next::Close(reason)
+            }
         };
         next.of(transport)
     }
@@ -332,7 +365,9 @@ async fn finish<T: Transport>(
         return Next::Close(reason);
     }
     match persistence {
-        Persistence::KeepAlive => Next::Again(std::mem::take(&mut carriage.input)),
+        Persistence::KeepAlive => {
+            Next::Stay(Shift::with_input(std::mem::take(&mut carriage.input)))
+        }
         Persistence::Close => {
             Box::pin(wire::linger(transport, shard)).await;
             Next::Close(CloseReason::Answered)

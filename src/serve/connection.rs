@@ -1,7 +1,8 @@
 //! One connection, from its first byte to its last. Read this first.
 //!
-//! A connection waits or works. While it waits it is this small future: a transport and a timer, no
-//! buffer (a test holds its size). When bytes come it works: `converse` reads requests and answers
+//! A connection waits or works. While it waits, for bytes or for something due on the event stream
+//! that it carries, it is this small future: a transport and a timer, no buffer (a test holds its
+//! size). When bytes come it works: `converse` reads requests and answers
 //! them in order, in a box of the core's pool with buffers of the core's pool, until nothing is
 //! left to read, and gives them back.
 //!
@@ -20,7 +21,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::carry::{Carriage, carry};
+use super::carry::{Carriage, carry, hold};
 use super::exchange::Exchange;
 use super::shard::{Phase, Shard};
 use super::transport::Transport;
@@ -68,22 +69,39 @@ impl CloseReason {
 /// What becomes of a connection after a shift.
 #[derive(Debug)]
 pub enum Turn<T> {
-    /// It waits for more.
-    Wait(T),
-    /// It has more to do.
-    Work(T, Box<Shift>),
+    /// It goes on here, with this.
+    Stay(T, Shift),
     /// It belongs to another worker.
     Move(T, Parcel),
     /// It ends.
     Close(CloseReason),
 }
 
-/// The same, as the shift itself says it.
+/// What a connection does next.
+#[derive(Debug)]
+pub enum Shift {
+    /// Waits for bytes, then reads requests and answers them.
+    Wait,
+    /// Reads requests, these bytes first, and answers them. In a box: few connections begin so.
+    Converse(Box<Vec<u8>>),
+    /// Carries an event stream.
+    Carry(Box<Carriage>),
+    /// Waits until something is due on the event stream that it carries.
+    Hold(Box<Carriage>),
+}
+
+impl Shift {
+    /// Reads requests, beginning with these bytes if there are any.
+    #[must_use]
+    pub fn with_input(input: Vec<u8>) -> Self {
+        if input.is_empty() { Self::Wait } else { Self::Converse(Box::new(input)) }
+    }
+}
+
+/// What becomes of a connection, as the shift itself says it.
 #[derive(Debug)]
 pub(super) enum Next {
-    Wait,
-    Again(Vec<u8>),
-    Carry(Box<Carriage>),
+    Stay(Shift),
     Move(Parcel),
     Close(CloseReason),
 }
@@ -91,9 +109,7 @@ pub(super) enum Next {
 impl Next {
     pub(super) fn of<T>(self, transport: T) -> Turn<T> {
         match self {
-            Self::Wait => Turn::Wait(transport),
-            Self::Again(input) => Turn::Work(transport, Box::new(Shift::Converse(input))),
-            Self::Carry(carriage) => Turn::Work(transport, Box::new(Shift::Carry(carriage))),
+            Self::Stay(shift) => Turn::Stay(transport, shift),
             Self::Move(parcel) => Turn::Move(transport, parcel),
             Self::Close(reason) => Turn::Close(reason),
         }
@@ -109,48 +125,45 @@ pub struct Parcel {
     pub input: Vec<u8>,
 }
 
-/// What a connection does that does not wait.
-#[derive(Debug)]
-pub enum Shift {
-    /// Reads requests, these bytes first, and answers them.
-    Converse(Vec<u8>),
-    /// Carries an event stream.
-    Carry(Box<Carriage>),
-}
-
-/// Serves one connection. It waits for bytes first, or goes on with what another worker received on
-/// it. `busy` runs a shift in a pooled box, a conversation if none is said; it is an argument
-/// because only whoever starts connections can name the futures' types:
+/// Serves one connection. It begins with `shift`: it waits for bytes, or goes on with what another
+/// worker received on it. `busy` runs a shift in a pooled box; it is an argument because only
+/// whoever starts connections can name the futures' types:
 ///
 /// ```text
 /// let busy = workbench(shard.clone(), 1024, hand_over);
-/// let reason = serve_connection(transport, None, shard, busy).await;
+/// let reason = serve_connection(transport, Shift::Wait, shard, busy).await;
 /// ```
 ///
 /// A function with a block, not an `async fn`, which would hold its arguments twice.
 #[expect(clippy::manual_async_fn, reason = "the future is a third larger as an async fn")]
 pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
     mut transport: T,
-    mut shift: Option<Box<Shift>>,
+    mut shift: Shift,
     shard: Rc<Shard>,
-    busy: impl Fn(T, Option<Box<Shift>>) -> F,
+    busy: impl Fn(T, Shift) -> F,
 ) -> impl Future<Output = CloseReason> {
     async move {
-        let mut patience = shard.limits().first_byte_timeout;
+        let mut is_new = true;
         loop {
-            if shift.is_none()
-                && let Err(reason) = wait(&transport, &shard, patience).await
-            {
-                return reason;
+            match &shift {
+                Shift::Wait => {
+                    let limits = shard.limits();
+                    let patience =
+                        if is_new { limits.first_byte_timeout } else { limits.keep_alive_timeout };
+                    if let Err(reason) = wait(&transport, &shard, patience).await {
+                        return reason;
+                    }
+                }
+                Shift::Hold(carriage) => hold(&transport, &shard, carriage).await,
+                Shift::Converse(_) | Shift::Carry(_) => {}
             }
-            (transport, shift) = match busy(transport, shift.take()).await {
-                Turn::Wait(transport) => (transport, None),
-                Turn::Work(transport, shift) => (transport, Some(shift)),
+            (transport, shift) = match busy(transport, shift).await {
+                Turn::Stay(transport, shift) => (transport, shift),
                 // It went with whoever ran the shift.
                 Turn::Move(..) => return CloseReason::Moved,
                 Turn::Close(reason) => return reason,
             };
-            patience = shard.limits().keep_alive_timeout;
+            is_new = false;
         }
     }
 }
@@ -162,16 +175,20 @@ pub fn workbench<T: Transport + 'static>(
     shard: Rc<Shard>,
     kept_count_max: usize,
     hand_over: impl Fn(T, Parcel) -> Result<(), T> + 'static,
-) -> impl Fn(T, Option<Box<Shift>>) -> Pooled<Turn<T>> {
+) -> impl Fn(T, Shift) -> Pooled<Turn<T>> {
     let conversations = FuturePool::new(kept_count_max);
     let carriages = FuturePool::new(kept_count_max);
     let hand_over = Rc::new(hand_over);
-    move |transport, shift| match shift.map_or(Shift::Converse(Vec::new()), |shift| *shift) {
-        Shift::Converse(input) => {
-            let conversation = converse(transport, input, shard.clone());
-            conversations.run(move_on(conversation, shard.clone(), hand_over.clone()))
+    let talk = move |transport, input, shard: &Rc<Shard>| {
+        let conversation = converse(transport, input, shard.clone());
+        conversations.run(move_on(conversation, shard.clone(), hand_over.clone()))
+    };
+    move |transport, shift| match shift {
+        Shift::Wait => talk(transport, Vec::new(), &shard),
+        Shift::Converse(input) => talk(transport, *input, &shard),
+        Shift::Carry(carriage) | Shift::Hold(carriage) => {
+            carriages.run(carry(transport, carriage, shard.clone()))
         }
-        Shift::Carry(carriage) => carriages.run(carry(transport, carriage, shard.clone())),
     }
 }
 

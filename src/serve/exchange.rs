@@ -20,7 +20,7 @@ use std::time::Duration;
 use super::answer::{answer, refuse};
 use super::attend::Attended;
 use super::carry::Carriage;
-use super::connection::{CloseReason, Next, Parcel};
+use super::connection::{CloseReason, Next, Parcel, Shift};
 use super::reply::{self, Manner, ReplyPlan};
 use super::route::{self, Route};
 use super::shard::{Shard, count};
@@ -129,7 +129,7 @@ impl<'s> Exchange<'s> {
                 Step::Starved => {
                     self.send(transport).await?;
                     if !self.receive(transport).await? {
-                        return Ok(Next::Wait);
+                        return Ok(Next::Stay(Shift::Wait));
                     }
                     continue;
                 }
@@ -172,7 +172,7 @@ impl<'s> Exchange<'s> {
         self.input.clear();
         self.used = 0;
         carriage.take_over(std::mem::take(&mut self.output), behind);
-        Next::Carry(carriage)
+        Next::Stay(Shift::Carry(carriage))
     }
 
     /// Gives back what a waiting call does not need: it may wait long.

@@ -302,27 +302,24 @@ async fn work(mut seat: WorkerSeat, frozen: Frozen) {
     }
 }
 
-/// What a connection begins with, if it has more to do than to wait.
-type FirstShift = Option<Box<Shift>>;
-
 /// The next connection; `None` when the drain begins or ends.
-async fn next_connection(seat: &mut WorkerSeat) -> Option<(Socket, FirstShift)> {
+async fn next_connection(seat: &mut WorkerSeat) -> Option<(Socket, Shift)> {
     match seat.next_connection().await {
-        Arrival::Accepted(accepted) => Some((accepted.socket, None)),
-        Arrival::Handed { socket, input } => Some((socket, Some(Box::new(Shift::Converse(input))))),
+        Arrival::Accepted(accepted) => Some((accepted.socket, Shift::Wait)),
+        Arrival::Handed { socket, input } => Some((socket, Shift::with_input(input))),
         Arrival::Draining | Arrival::Ended => None,
     }
 }
 
 /// What runs the shifts of a worker's connections.
-trait Bench: Fn(Socket, FirstShift) -> Pooled<Turn<Socket>> + 'static {}
+trait Bench: Fn(Socket, Shift) -> Pooled<Turn<Socket>> + 'static {}
 
-impl<B: Fn(Socket, FirstShift) -> Pooled<Turn<Socket>> + 'static> Bench for B {}
+impl<B: Fn(Socket, Shift) -> Pooled<Turn<Socket>> + 'static> Bench for B {}
 
 /// Serves one connection.
 fn serve<B: Bench>(
     socket: Socket,
-    shift: FirstShift,
+    shift: Shift,
     shard: &Rc<Shard>,
     bench: &Rc<B>,
 ) -> impl Future<Output = CloseReason> + use<B> {
@@ -374,13 +371,13 @@ mod tests {
     #[test]
     fn a_waiting_connection_is_small() {
         fn size_of_future<B, F>(
-            _: impl Fn(Socket, FirstShift, &Rc<Shard>, &Rc<B>) -> F,
+            _: impl Fn(Socket, Shift, &Rc<Shard>, &Rc<B>) -> F,
             _: &Rc<B>,
         ) -> usize {
             size_of::<F>()
         }
-        let bench = Rc::new(|socket, _: FirstShift| {
-            FuturePool::new(1).run(std::future::ready(Turn::Wait::<Socket>(socket)))
+        let bench = Rc::new(|socket, _: Shift| {
+            FuturePool::new(1).run(std::future::ready(Turn::Stay::<Socket>(socket, Shift::Wait)))
         });
         let size = size_of_future(serve, &bench);
         assert!(size <= 224, "{size} bytes");

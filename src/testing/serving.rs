@@ -57,14 +57,14 @@ pub fn serve<T: Transport + 'static>(
     transport: T,
     shard: Rc<Shard>,
 ) -> impl Future<Output = CloseReason> {
-    serve_beside_others(transport, None, shard, |transport, _parcel| Err(transport))
+    serve_beside_others(transport, Shift::Wait, shard, |transport, _parcel| Err(transport))
 }
 
 /// Serves one connection on a shard, as a worker beside others would. `hand_over` gives it to
 /// another worker, or gives it back when that has no room.
 pub fn serve_beside_others<T: Transport + 'static>(
     transport: T,
-    shift: Option<Box<Shift>>,
+    shift: Shift,
     shard: Rc<Shard>,
     hand_over: impl Fn(T, Parcel) -> Result<(), T> + 'static,
 ) -> impl Future<Output = CloseReason> {

@@ -321,24 +321,20 @@ impl EventStream {
         }
     }
 
+    /// What the carrier has to do, if it has to do something.
+    #[must_use]
+    pub fn news(&self, carrier: u32) -> Option<News> {
+        self.inner.borrow().news(carrier)
+    }
+
     /// What the carrier has to do, once it has to do something.
     pub fn poll_news(&self, carrier: u32, context: &mut Context<'_>) -> Poll<News> {
         let mut inner = self.inner.borrow_mut();
-        let news = if inner.carrier != carrier || inner.ending == Ending::Cut {
-            News::Superseded
-        } else if inner.unsent_bytes > 0 {
-            News::Events
-        } else if inner.document.is_some() {
-            News::Document
-        } else if inner.ending == Ending::Ended {
-            News::Ended
-        } else if let Some(retry) = inner.pause {
-            News::Paused(retry)
-        } else {
-            inner.carrier_waker = Some(context.waker().clone());
-            return Poll::Pending;
-        };
-        Poll::Ready(news)
+        if let Some(news) = inner.news(carrier) {
+            return Poll::Ready(news);
+        }
+        inner.carrier_waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Hands the events that wait to `send`, all at once, and wakes who waits for room.
@@ -378,6 +374,20 @@ impl EventStream {
 }
 
 impl Inner {
+    fn news(&self, carrier: u32) -> Option<News> {
+        if self.carrier != carrier || self.ending == Ending::Cut {
+            Some(News::Superseded)
+        } else if self.unsent_bytes > 0 {
+            Some(News::Events)
+        } else if self.document.is_some() {
+            Some(News::Document)
+        } else if self.ending == Ending::Ended {
+            Some(News::Ended)
+        } else {
+            self.pause.map(News::Paused)
+        }
+    }
+
     /// Whether somebody reads it, or is about to for the first time.
     fn is_awaited(&self) -> bool {
         self.is_attached || self.carrier == 0

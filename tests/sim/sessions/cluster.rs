@@ -140,11 +140,11 @@ impl Cluster {
         let transport = Flaky::new(server_end, random.split(), self.flakiness, None);
         let worker = random.index(self.shards.len());
         drop(random);
-        self.serve(worker, transport, None);
+        self.serve(worker, transport, Shift::Wait);
         client_end
     }
 
-    fn serve(self: &Rc<Self>, worker: usize, transport: Flaky, shift: Option<Box<Shift>>) {
+    fn serve(self: &Rc<Self>, worker: usize, transport: Flaky, shift: Shift) {
         let cluster = self.clone();
         let hand_over = move |transport, parcel| cluster.hand_over(transport, parcel);
         let serving = serve_beside_others(transport, shift, self.shards[worker].clone(), hand_over);
@@ -161,7 +161,7 @@ impl Cluster {
             return Err(transport);
         }
         self.count(|counts| counts.moves += 1);
-        self.serve(parcel.to, transport, Some(Box::new(Shift::Converse(parcel.input))));
+        self.serve(parcel.to, transport, Shift::with_input(parcel.input));
         Ok(())
     }
 
