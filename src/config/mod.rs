@@ -51,7 +51,7 @@ impl Settings {
     }
 
     /// The most memory, in bytes, that peers can make the server hold in user space: what each
-    /// connection may buffer and each session keep, times how many there may be.
+    /// connection may buffer, each session and each task keep, times how many there may be.
     #[must_use]
     pub fn memory_bytes_max(&self) -> u64 {
         let limits = &self.serve.limits;
@@ -66,7 +66,10 @@ impl Settings {
         let connections = each.saturating_mul(self.runtime.connections_max as u64);
         let sessions = &self.serve.sessions.limits;
         let kept = (sessions.replay_bytes_max as u64).saturating_mul(sessions.sessions_max as u64);
-        connections.saturating_add(kept)
+        let tasks = &self.serve.tasks;
+        let results =
+            (tasks.task_result_bytes_max as u64).saturating_mul(tasks.tasks_max as u64);
+        connections.saturating_add(kept).saturating_add(results)
     }
 }
 
