@@ -45,6 +45,7 @@ impl Client {
                 self.heed(answer, &mut events, track, script)
             })
             .await;
+        was_answered |= matches!(&ended, Ended::Whole(answer) if answer.status == 204);
         if was_answered {
             self.was_answered(sent_at);
             if left_at.is_some() {
@@ -56,6 +57,14 @@ impl Client {
                 let is_stream = answer.content_type.as_deref() == Some("text/event-stream");
                 if is_stream && !(events.is_done(&answer.body) && track.is_at_end()) {
                     self.fault("a stream ended before its time");
+                    return Attempt::Failed;
+                }
+                Attempt::Whole(answer)
+            }
+            // It was cut behind the last event, but before the end.
+            Ended::Whole(answer) if answer.status == 204 => {
+                if left_at.is_none() || !track.is_at_end() {
+                    self.fault("nothing was left of a stream before its end");
                     return Attempt::Failed;
                 }
                 Attempt::Whole(answer)
