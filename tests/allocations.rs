@@ -62,7 +62,7 @@ static ALLOCATOR: Counting = Counting;
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::future::{Future, poll_fn};
+    use std::future::{Future, pending, poll_fn};
     use std::io::{self, ErrorKind, IoSlice};
     use std::os::unix::net::UnixStream;
     use std::pin::{Pin, pin};
@@ -229,6 +229,7 @@ mod tests {
             Tool::new("text", "Text", async |_: Cx, (): ()| Ok("text")),
             Tool::new("take", "Takes", async |_: Cx, _: Pair| Ok("taken")),
             Tool::new("add", "Adds", async |_: Cx, Pair { a, b }: Pair| Ok(a + b)),
+            Tool::new("wait", "Waits", async |_: Cx, (): ()| -> Result<(), _> { pending().await }),
         ] {
             registry.add_tool(tool).unwrap();
         }
@@ -376,6 +377,36 @@ mod tests {
         });
         println!("session: {session_bytes} bytes");
         assert!(session_bytes <= 336, "{session_bytes}");
+    }
+
+    /// Thousands of calls wait for something at once.
+    #[test]
+    fn a_call_in_flight_is_small() {
+        const COUNT: usize = 500;
+        let shard = shard();
+        let busy = Rc::new(workbench(shard.clone(), 4, |transport, _parcel| Err(transport)));
+        let mut context = Context::from_waker(Waker::noop());
+        type Connection = Pin<Box<dyn Future<Output = CloseReason>>>;
+        let mut open: Vec<(Pipe, Connection)> = (0..COUNT)
+            .map(|_| {
+                let (pipe, busy) = (Pipe::default(), busy.clone());
+                let busy = move |transport, shift| busy(transport, shift);
+                let connection: Connection =
+                    Box::pin(serve_connection(pipe.clone(), Shift::Wait, shard.clone(), busy));
+                (pipe, connection)
+            })
+            .collect();
+        let call = legacy("tools/call", r#"{"name":"wait"}"#);
+        let mut index = 0;
+        let call_bytes = held_bytes(COUNT, |_| {
+            let (pipe, connection) = &mut open[index];
+            index += 1;
+            pipe.put(&call);
+            assert!(connection.as_mut().poll(&mut context).is_pending());
+            drop(pipe.empty());
+        });
+        println!("call: {call_bytes} bytes beside its connection");
+        assert!(call_bytes <= 1920, "{call_bytes}");
     }
 
     /// A client of the legacy era may hold one stream open all the time.

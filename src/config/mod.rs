@@ -67,8 +67,7 @@ impl Settings {
         let sessions = &self.serve.sessions.limits;
         let kept = (sessions.replay_bytes_max as u64).saturating_mul(sessions.sessions_max as u64);
         let tasks = &self.serve.tasks;
-        let results =
-            (tasks.task_result_bytes_max as u64).saturating_mul(tasks.tasks_max as u64);
+        let results = (tasks.task_result_bytes_max as u64).saturating_mul(tasks.tasks_max as u64);
         connections.saturating_add(kept).saturating_add(results)
     }
 }

@@ -52,11 +52,17 @@ pub struct Services {
     pub sealer: Arc<Sealer>,
 }
 
+/// What all calls of a core stand on.
+#[derive(Debug)]
+struct Ground {
+    services: Services,
+    ask: AskLimits,
+}
+
 /// One running call.
 #[derive(Debug)]
 pub struct Call {
-    services: Services,
-    ask: AskLimits,
+    ground: Rc<Ground>,
     revision: Cell<Revision>,
     capabilities: Cell<ClientCapabilities>,
     /// The request's id, as JSON.
@@ -119,10 +125,9 @@ pub struct CallStart<'a> {
 }
 
 impl Call {
-    fn new(services: Services, ask: AskLimits, tasks: Option<Rc<Tasks>>) -> Self {
+    fn new(ground: Rc<Ground>, tasks: Option<Rc<Tasks>>) -> Self {
         Self {
-            services,
-            ask,
+            ground,
             revision: Cell::new(Revision::ASSUMED),
             capabilities: Cell::default(),
             id_json: RefCell::default(),
@@ -179,8 +184,8 @@ impl Call {
         }
         let mut binding = self.binding.borrow_mut();
         binding.write(start.method, start.params, start.principal);
-        let now = self.services.clock.unix_seconds();
-        Rounds::read(start.params, &binding, &self.services.sealer, &self.ask, now)
+        let now = self.ground.services.clock.unix_seconds();
+        Rounds::read(start.params, &binding, &self.ground.services.sealer, &self.ground.ask, now)
     }
 
     /// Whether its method lets it ask.
@@ -202,8 +207,8 @@ impl Call {
         let Some(rounds) = rounds.as_mut().filter(|rounds| rounds.is_open()) else {
             return self.tasking.tell();
         };
-        let Services { clock, sealer, .. } = &self.services;
-        Some(rounds.finish(&self.binding.borrow(), sealer, &self.ask, clock.unix_seconds()))
+        let Services { clock, sealer, .. } = &self.ground.services;
+        Some(rounds.finish(&self.binding.borrow(), sealer, &self.ground.ask, clock.unix_seconds()))
     }
 
     pub(super) fn tasking(&self) -> &Tasking {
@@ -225,7 +230,7 @@ impl Call {
     /// What handlers stand on.
     #[must_use]
     pub fn services(&self) -> &Services {
-        &self.services
+        &self.ground.services
     }
 
     /// The request's id as JSON.
@@ -296,7 +301,7 @@ impl Call {
         let session = self.session()?;
         let format = self.frames.borrow().format()?;
         let mut held = self.stream.borrow_mut();
-        let now = self.services.clock.now();
+        let now = self.ground.services.clock.now();
         let stream = held.get_or_insert_with(|| session.open_answer(format, now));
         Some((session, stream.clone()))
     }
@@ -416,7 +421,7 @@ impl Call {
     }
 
     pub(super) fn ask_limits(&self) -> &AskLimits {
-        &self.ask
+        &self.ground.ask
     }
 
     pub(super) fn wake_at_cancel(&self, waker: &Waker) {
@@ -465,8 +470,7 @@ fn rewrite(buffer: &RefCell<Vec<u8>>, write: impl FnOnce(&mut Vec<u8>)) {
 /// The calls of one core: those that ended are used again.
 #[derive(Debug)]
 pub struct Calls {
-    services: Services,
-    ask: AskLimits,
+    ground: Rc<Ground>,
     /// The tasks of the core, where there are any.
     tasks: Option<Rc<Tasks>>,
     kept: RefCell<Vec<Rc<Call>>>,
@@ -482,7 +486,8 @@ impl Calls {
         tasks: Option<Rc<Tasks>>,
         kept_count_max: usize,
     ) -> Self {
-        Self { services, ask, tasks, kept: RefCell::default(), kept_count_max }
+        let ground = Rc::new(Ground { services, ask });
+        Self { ground, tasks, kept: RefCell::default(), kept_count_max }
     }
 
     /// Begins a call.
@@ -491,10 +496,7 @@ impl Calls {
     /// When what the request brings of an earlier round is not sound; it is refused with this.
     pub fn begin(&self, start: &CallStart<'_>) -> Result<Rc<Call>, RpcError> {
         let kept = self.kept.borrow_mut().pop();
-        let fresh = || {
-            let (services, ask) = (self.services.clone(), self.ask.clone());
-            Rc::new(Call::new(services, ask, self.tasks.clone()))
-        };
+        let fresh = || Rc::new(Call::new(self.ground.clone(), self.tasks.clone()));
         let call = kept.unwrap_or_else(fresh);
         match call.begin(start) {
             Ok(()) => Ok(call),

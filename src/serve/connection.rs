@@ -181,7 +181,12 @@ pub fn workbench<T: Transport + 'static>(
     let hand_over = Rc::new(hand_over);
     let talk = move |transport, input, shard: &Rc<Shard>| {
         let conversation = converse(transport, input, shard.clone());
-        conversations.run(move_on(conversation, shard.clone(), hand_over.clone()))
+        conversations.run(MoveOn {
+            conversation,
+            shard: shard.clone(),
+            hand_over: hand_over.clone(),
+            turning_away: None,
+        })
     };
     move |transport, shift| match shift {
         Shift::Wait => talk(transport, Vec::new(), &shard),
@@ -192,24 +197,44 @@ pub fn workbench<T: Transport + 'static>(
     }
 }
 
-/// Runs a shift, and hands the connection over if it belongs to another worker.
-#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-fn move_on<T: Transport>(
-    conversation: impl Future<Output = Turn<T>>,
-    shard: Rc<Shard>,
-    hand_over: Rc<impl Fn(T, Parcel) -> Result<(), T>>,
-) -> impl Future<Output = Turn<T>> {
-    async move {
-        let (transport, parcel) = match conversation.await {
-            Turn::Move(transport, parcel) => (transport, parcel),
-            other => return other,
-        };
-        match hand_over(transport, parcel) {
-            Ok(()) => Turn::Close(CloseReason::Moved),
-            Err(transport) => {
-                Box::pin(turn_away(transport, shard)).await;
-                Turn::Close(CloseReason::Answered)
+pin_project_lite::pin_project! {
+    /// Runs a conversation, and hands the connection over if it belongs to another worker. Written
+    /// out, since as an `async fn` it would hold the conversation twice.
+    struct MoveOn<C, H> {
+        #[pin]
+        conversation: C,
+        shard: Rc<Shard>,
+        hand_over: Rc<H>,
+        turning_away: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    }
+}
+
+impl<T: Transport + 'static, C, H> Future for MoveOn<C, H>
+where
+    C: Future<Output = Turn<T>>,
+    H: Fn(T, Parcel) -> Result<(), T>,
+{
+    type Output = Turn<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turn<T>> {
+        let this = self.project();
+        if this.turning_away.is_none() {
+            let (transport, parcel) = match this.conversation.poll(context) {
+                Poll::Ready(Turn::Move(transport, parcel)) => (transport, parcel),
+                other => return other,
+            };
+            match (this.hand_over)(transport, parcel) {
+                Ok(()) => return Poll::Ready(Turn::Close(CloseReason::Moved)),
+                Err(transport) => {
+                    let turning_away = turn_away(transport, this.shard.clone());
+                    *this.turning_away = Some(Box::pin(turning_away));
+                }
             }
+        }
+        let turned_away = this.turning_away.as_mut().map(|future| future.as_mut().poll(context));
+        match turned_away {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(())) | None => Poll::Ready(Turn::Close(CloseReason::Answered)),
         }
     }
 }
