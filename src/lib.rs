@@ -72,7 +72,7 @@ pub mod fuzzing;
 pub use config::Settings;
 pub use controller::catalogue::ListSettings;
 pub use handler::answer::Answer;
-pub use handler::ask::AskLimits;
+pub use handler::ask::{AskLimits, both};
 pub use handler::completion::{Completing, Completions};
 pub use handler::context::{Amount, Cx, Room};
 pub use handler::error::ToolError;

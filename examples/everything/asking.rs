@@ -3,11 +3,7 @@
 //! Each is written once. A legacy client is asked on the call's stream; a modern one is answered
 //! with the questions and calls again with the answers, and the handler runs again from the top.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-
-use ringlane::{Capability, Cx, Elicited, Form, Root, Sampling, Server, ToolError};
+use ringlane::{Capability, Cx, Elicited, Form, Root, Sampling, Server, ToolError, both};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -171,32 +167,6 @@ async fn order(cx: Cx, (): ()) -> Result<String, ToolError> {
     let order: String = cx.once("order", ordered).await?;
     let said: Elicited<Confirmation> = cx.ask("confirm", &format!("Confirm {order}?")).await?;
     Ok(format!("{order}: {}", told(said)))
-}
-
-/// Waits for two things at once, as the `join!` of any library does.
-pub(crate) async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut a_done, mut b_done) = (None, None);
-    poll_fn(|context| {
-        if a_done.is_none()
-            && let Poll::Ready(done) = a.as_mut().poll(context)
-        {
-            a_done = Some(done);
-        }
-        if b_done.is_none()
-            && let Poll::Ready(done) = b.as_mut().poll(context)
-        {
-            b_done = Some(done);
-        }
-        match (a_done.take(), b_done.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (a_done, b_done) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 fn named(roots: Vec<Root>) -> String {

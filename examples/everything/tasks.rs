@@ -6,11 +6,9 @@
 
 use std::time::Duration;
 
-use ringlane::{Capability, Cx, Elicited, Server, ToolError};
+use ringlane::{Capability, Cx, Elicited, Server, ToolError, both};
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use crate::asking::both;
 
 pub(crate) fn tasks(server: Server) -> Server {
     server

@@ -2,7 +2,6 @@
 //! be turned. What was asked before travels with the client.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use ringlane::testing::{CallError, TestClient};
 use ringlane::{
     Completing, Cx, Elicited, Form, LogLevel, Prompt, Revision, Root, Sampling, Server, StateKey,
-    ToolError,
+    ToolError, both,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,38 +53,12 @@ async fn together(cx: Cx, (): ()) -> Result<String, ToolError> {
     let name = cx.ask::<Name>("user_name", "What is your name?");
     let rest = async {
         let greeting = cx.sample("greeting", Sampling::user("Greet!").max_tokens(50));
-        join(greeting, cx.roots("client_roots")).await
+        both(greeting, cx.roots("client_roots")).await
     };
-    let (name, (greeting, roots)) = join(name, Box::pin(rest)).await;
+    let (name, (greeting, roots)) = both(name, Box::pin(rest)).await;
     let name = name?.accepted().map_or_else(String::new, |Name { name }| name);
     let roots: Vec<_> = roots?.into_iter().map(|Root { uri, .. }| uri).collect();
     Ok(format!("{} {name} at {}", greeting?.text(), roots.join(", ")))
-}
-
-/// Waits for both, polling them in turn.
-async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut a_done, mut b_done) = (None, None);
-    poll_fn(|context| {
-        if a_done.is_none()
-            && let Poll::Ready(done) = a.as_mut().poll(context)
-        {
-            a_done = Some(done);
-        }
-        if b_done.is_none()
-            && let Poll::Ready(done) = b.as_mut().poll(context)
-        {
-            b_done = Some(done);
-        }
-        match (a_done.take(), b_done.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (a_done, b_done) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 async fn sign_in(cx: Cx, (): ()) -> Result<String, ToolError> {

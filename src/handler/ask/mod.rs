@@ -7,11 +7,12 @@
 //! handler, and its client answers when it looks.
 //! Reading order: this file (what a handler may ask), `forms` (schemas and what people fill in),
 //! `rounds` (the questions and answers of one call), `state` (what travels), `binding` (what it is
-//! good for).
+//! good for), `both` (two questions at once).
 //! Spec: MCP 2026-07-28 basic/patterns/mrtr; MCP 2025-11-25 client/elicitation, sampling, roots.
 //! Invariant: a key names one question of a call, and nothing that was not declared is asked.
 
 pub(super) mod binding;
+mod both;
 mod forms;
 pub(super) mod rounds;
 pub mod state;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use self::both::both;
 use self::rounds::Named;
 use super::call::Call;
 use super::context::Cx;

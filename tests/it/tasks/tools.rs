@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use ringlane::{Answer, Capability, Content, Cx, Elicited, Server, ToolError};
+use ringlane::{Answer, Capability, Content, Cx, Elicited, Server, ToolError, both};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -52,41 +52,15 @@ async fn order(cx: Cx, (): ()) -> Result<String, ToolError> {
 
 async fn two_questions(cx: Cx, (): ()) -> Result<String, ToolError> {
     cx.become_task().await;
-    let (one, two) = join(cx.ask::<Name>("one", "First?"), cx.ask::<Name>("two", "Second?")).await;
+    let (one, two) = both(cx.ask::<Name>("one", "First?"), cx.ask::<Name>("two", "Second?")).await;
     let name =
         |said: Elicited<Name>| said.accepted().map_or_else(String::new, |Name { name }| name);
     Ok(format!("{} {}", name(one?), name(two?)))
 }
 
-/// Waits for both, polling them in turn.
-async fn join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut a_done, mut b_done) = (None, None);
-    poll_fn(|context| {
-        if a_done.is_none()
-            && let Poll::Ready(done) = a.as_mut().poll(context)
-        {
-            a_done = Some(done);
-        }
-        if b_done.is_none()
-            && let Poll::Ready(done) = b.as_mut().poll(context)
-        {
-            b_done = Some(done);
-        }
-        match (a_done.take(), b_done.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (a_done, b_done) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
 /// Asks and becomes a task at the same time: the question comes first.
 async fn both_at_once(cx: Cx, (): ()) -> Result<String, ToolError> {
-    let (is_task, name) = join(cx.become_task(), cx.ask::<Name>("who", "Who?")).await;
+    let (is_task, name) = both(cx.become_task(), cx.ask::<Name>("who", "Who?")).await;
     let name = name?.accepted().map_or_else(String::new, |Name { name }| name);
     Ok(format!("{is_task} {name}"))
 }
