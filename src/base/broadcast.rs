@@ -68,6 +68,16 @@ impl<M: Clone> Broadcaster<M> {
     }
 }
 
+impl<M: Clone> Broadcaster<M> {
+    /// Tells every worker that has room for it. The others miss it, and are not told that they do:
+    /// for messages that nobody relies on.
+    pub fn tell_if_room(&self, message: M) {
+        for desk in self.desks.iter() {
+            let _missed = desk.postman.try_post(message.clone());
+        }
+    }
+}
+
 impl<M> Notices<M> {
     /// What comes next, as soon as there is something. Cancel-safe.
     pub async fn next(&mut self) -> Notice<M> {
@@ -164,6 +174,15 @@ mod tests {
         read(&mut notices[0]);
         broadcaster.tell(9);
         assert_eq!(read(&mut notices[0]), [Notice::Message(9)]);
+    }
+
+    #[test]
+    fn what_nobody_relies_on_is_missed_silently() {
+        let (broadcaster, mut notices) = broadcast(1, 2);
+        for message in 0..3 {
+            broadcaster.tell_if_room(message);
+        }
+        assert_eq!(read(&mut notices[0]), [Notice::Message(0), Notice::Message(1)]);
     }
 
     /// The message is refused while the box is full, and the worker has read it all and rests by

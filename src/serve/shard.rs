@@ -278,9 +278,6 @@ impl Shard {
         }
         self.sessions.announce_watched();
         self.subscriptions.announce_watched();
-        if let Some(tasks) = &self.tasks {
-            tasks.watch_all();
-        }
     }
 
     /// Sees to it that idle sessions end, as long as there are any.

@@ -42,6 +42,8 @@ use crate::testing::TestClient;
 
 /// How many boxes for working connections a core keeps.
 const KEPT_CONNECTIONS_MAX: usize = 1024;
+/// How many changes a core passes on before other work runs.
+const NOTICES_IN_A_ROW_MAX: usize = 256;
 /// How long cancelled calls are waited for at the end of a drain.
 const CANCEL_GRACE: Duration = Duration::from_millis(1500);
 
@@ -250,7 +252,9 @@ impl Server {
         if !faults.is_empty() {
             return Err(ServeError::Setup { faults });
         }
-        let sealer = Sealer::new(&self.settings.state_key, PURPOSE)
+        // Two servers that share a key must not take each other's tokens.
+        let purpose = format!("{PURPOSE} of {}", self.registry.implementation.name);
+        let sealer = Sealer::new(&self.settings.state_key, &purpose)
             .map_err(|fault| ServeError::Setup { faults: vec![fault.to_string()] })?;
         let catalogue = Catalogue::new(self.registry, &self.settings.lists);
         let mint =
@@ -284,7 +288,7 @@ async fn work(mut seat: WorkerSeat, frozen: Frozen) {
     let membership = Membership { worker: mesh.index(), worker_count: mesh.workers(), mint };
     let shard = Shard::new(settings, catalogue, services, &membership);
     if let Some(notices) = seat.take_notices() {
-        seat.spawn(pass_on(notices, shard.clone()));
+        seat.spawn(pass_on(notices, shard.clone(), clock.clone()));
     }
     let hand_over = move |socket, Parcel { to, input }| {
         mesh.hand_over(to, socket, input).map_err(|(socket, _unanswered)| socket)
@@ -337,12 +341,16 @@ async fn see_out<B: Bench>(seat: &mut WorkerSeat, shard: &Rc<Shard>, bench: &Rc<
 
 /// Passes on to this core's clients what changed.
 #[expect(clippy::infinite_loop, reason = "it lives as long as its worker")]
-async fn pass_on(mut notices: Notices<Change>, shard: Rc<Shard>) {
+async fn pass_on(mut notices: Notices<Change>, shard: Rc<Shard>, clock: Rc<dyn Clock>) {
     loop {
-        match notices.next().await {
-            Notice::Message(change) => shard.announce(&change),
-            Notice::Lost => shard.announce_all(),
+        for _ in 0..NOTICES_IN_A_ROW_MAX {
+            match notices.next().await {
+                Notice::Message(change) => shard.announce(&change),
+                Notice::Lost => shard.announce_all(),
+            }
         }
+        // A core that is told without end does other things too.
+        clock.timers().sleep_until(clock.now().after(Duration::from_millis(1))).await;
     }
 }
 

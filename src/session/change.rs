@@ -54,7 +54,14 @@ pub trait Announce: fmt::Debug + Send + Sync {
 
 impl Announce for Broadcaster<Change> {
     fn announce(&self, change: Change) {
-        self.tell(change);
+        match change {
+            // Whoever misses news of a task asks for it; and a core that is told of tasks tells of
+            // them itself, which must not fill its own mailbox for ever.
+            Change::Task(_) | Change::TasksWatched(..) => self.tell_if_room(change),
+            Change::Tools | Change::Prompts | Change::Resources | Change::ResourceUpdated(_) => {
+                self.tell(change);
+            }
+        }
     }
 }
 
@@ -145,6 +152,25 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_of_tasks_never_counts_as_lost() {
+        use std::task::{Context, Poll, Waker};
+
+        use crate::base::broadcast::{Notice, broadcast};
+
+        let (broadcaster, mut notices) = broadcast(1, 1);
+        let mut next = || notices[0].poll_next(&mut Context::from_waker(Waker::noop()));
+        for _ in 0..2 {
+            broadcaster.announce(Change::TasksWatched([].into(), Owner::Address(None)));
+        }
+        assert!(matches!(next(), Poll::Ready(Notice::Message(Change::TasksWatched(..)))));
+        assert!(next().is_pending());
+        for _ in 0..2 {
+            broadcaster.announce(Change::Tools);
+        }
+        assert_eq!(next(), Poll::Ready(Notice::Lost));
+    }
 
     #[test]
     fn a_change_is_written_with_what_it_concerns() {

@@ -73,14 +73,15 @@ impl Tasks {
         }
         let mut owners = self.owners.borrow_mut();
         let of_owner_max = self.share(self.shared.limits.tasks_per_owner_max);
-        if owners.get(owner).copied().unwrap_or_default() >= of_owner_max {
+        let account = owner.account();
+        if owners.get(&account).copied().unwrap_or_default() >= of_owner_max {
             return Err(NoRoom);
         }
         let mut slots = self.slots.borrow_mut();
         let free = self.free.borrow().last().copied();
         let slot = free.unwrap_or(u32::try_from(slots.len()).map_err(|_| NoRoom)?);
         let id = self.mint.mint(Place { worker: self.worker, slot }).map_err(|_| NoRoom)?;
-        *owners.entry(owner.clone()).or_default() += 1;
+        *owners.entry(account).or_default() += 1;
         let task = Rc::new(Task::new(id, slot, owner.clone(), self.shared.clone(), at));
         match free {
             Some(_) => {
@@ -141,16 +142,6 @@ impl Tasks {
         }
     }
 
-    /// Tells of every task from now on, since nobody knows which of them is watched.
-    pub fn watch_all(&self) {
-        let count = self.slots.borrow().len();
-        for slot in (0..count).filter_map(|slot| u32::try_from(slot).ok()) {
-            if let Some(task) = self.at(slot) {
-                task.watch();
-            }
-        }
-    }
-
     fn at(&self, slot: u32) -> Option<Rc<Task>> {
         self.slots.borrow().get(slot as usize)?.clone()
     }
@@ -189,10 +180,11 @@ impl Tasks {
         self.free.borrow_mut().push(task.slot);
         self.kept_count.set(self.kept_count.get() - 1);
         let mut owners = self.owners.borrow_mut();
-        if let Some(count) = owners.get_mut(task.owner()) {
+        let account = task.owner().account();
+        if let Some(count) = owners.get_mut(&account) {
             *count -= 1;
             if *count == 0 {
-                owners.remove(task.owner());
+                owners.remove(&account);
             }
         }
     }

@@ -283,7 +283,8 @@ impl EventStream {
     /// A carrier begins at the first event that none took. Whoever carried it is superseded.
     pub fn attach(&self) -> u32 {
         let mut inner = self.inner.borrow_mut();
-        inner.carrier += 1;
+        // 0 says that there was none yet.
+        inner.carrier = inner.carrier.checked_add(1).unwrap_or(1);
         inner.is_attached = true;
         inner.wake_carrier();
         inner.carrier
