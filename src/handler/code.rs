@@ -7,11 +7,13 @@
 //! Not here: what each kind takes (`tool`, `resource`, `prompt`, `completion`).
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::answer::Finished;
 use super::context::Cx;
+use super::error::ToolError;
 use super::input::InputErrors;
 use crate::base::pool::{FuturePool, Pooled};
 
@@ -69,6 +71,10 @@ where
     Running: Future<Output = Finished> + 'static,
 {
     fn start(&self, cx: Cx, given: K::Given<'_>) -> Result<Pooled<Finished>, InputErrors> {
-        Ok(self.running.run((self.begin)(cx, given)?))
+        // What is given is read by code of the type's own, which may panic as a handler may.
+        match catch_unwind(AssertUnwindSafe(|| (self.begin)(cx, given))) {
+            Ok(begun) => Ok(self.running.run(begun?)),
+            Err(_panic) => Ok(FuturePool::new(0).run(ready(Err(ToolError::panicked())))),
+        }
     }
 }

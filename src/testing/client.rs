@@ -557,6 +557,52 @@ mod tests {
         assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
     }
 
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[serde(try_from = "String")]
+    struct Code;
+
+    impl TryFrom<String> for Code {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            panic!("{text} is read carelessly")
+        }
+    }
+
+    struct Careless;
+
+    impl Drop for Careless {
+        fn drop(&mut self) {
+            panic!("dropped carelessly")
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_its_call_alone_wherever_it_comes() {
+        #[derive(serde::Deserialize, schemars::JsonSchema)]
+        struct Coded {
+            #[expect(dead_code, reason = "reading it panics")]
+            code: Code,
+        }
+        let mut registry = Registry::default();
+        let reads = Tool::new("reads", "d", async |_: Cx, _: Coded| Ok("read"));
+        registry.add_tool(reads).expect("a tool");
+        let drops = async |_: Cx, (): ()| {
+            let _held = Careless;
+            std::future::pending::<Result<(), _>>().await
+        };
+        registry.add_tool(Tool::new("drops", "d", drops)).expect("a tool");
+        let catalogue = Catalogue::new(registry, &ListSettings::default());
+        let mint = Arc::new(IdMint::new().expect("random bytes"));
+        let mut client =
+            TestClient::new(Arc::new(ServeSettings::default()), catalogue, mint, sealer());
+        for (tool, arguments) in [("reads", json!({ "code": "x" })), ("drops", json!({}))] {
+            let told = client.call(tool, arguments).expect_err("a panic, or no end");
+            assert!(matches!(told, CallError::Rpc { error: RpcError { code: -32603, .. }, .. }));
+            assert_eq!(client.list_tools().map(|tools| tools.len()), Ok(2));
+        }
+    }
+
     #[test]
     fn a_waiting_connection_is_small() {
         let client = client();
