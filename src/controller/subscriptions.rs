@@ -11,6 +11,7 @@ use crate::jsonrpc::view::{Value, View};
 use crate::mcp::capability::{Capability, ClientCapabilities};
 use crate::mcp::error;
 use crate::mcp::meta::Meta;
+use crate::mcp::uri;
 use crate::session::conversation::TooMany;
 use crate::session::id::TaskId;
 use crate::session::subscription::{Filter, TooManyListen};
@@ -62,7 +63,9 @@ impl Controller {
             return Err(error::method_not_found());
         }
         let uri = params.and_then(|params| params.get("uri")).and_then(View::as_str);
-        uri.ok_or_else(|| error::invalid_params("uri must be a string"))
+        let uri = uri.ok_or_else(|| error::invalid_params("uri must be a string"))?;
+        uri::check(uri).map_err(|rule| error::invalid_params(format_args!("uri {rule}")))?;
+        Ok(uri)
     }
 
     pub(super) fn acknowledge(
@@ -162,7 +165,13 @@ impl Controller {
         }
         let texts: Option<Vec<_>> = ids.elements().map(View::as_str).collect();
         let texts = texts.ok_or_else(|| error::invalid_params(RULE))?;
-        Ok(texts.into_iter().filter_map(|id| tasks.read_id(id)).collect())
+        let mut watched: Vec<TaskId> = Vec::new();
+        for id in texts.into_iter().filter_map(|id| tasks.read_id(id)) {
+            if !watched.contains(&id) {
+                watched.push(id);
+            }
+        }
+        Ok(watched)
     }
 
     fn read_watched(&self, asked: View<'_>) -> Result<Vec<Box<str>>, RpcError> {
@@ -185,6 +194,12 @@ impl Controller {
             );
             return Err(error::invalid_params(reason));
         }
-        Ok(watched)
+        if let Some(rule) = watched.iter().find_map(|uri| uri::check(uri).err()) {
+            let reason = format_args!("each of notifications.resourceSubscriptions {rule}");
+            return Err(error::invalid_params(reason));
+        }
+        // What there is none of is not honoured: its change would never be told.
+        let registry = self.catalogue.registry();
+        Ok(watched.into_iter().filter(|uri| registry.resource_at(uri).is_some()).collect())
     }
 }

@@ -5,6 +5,7 @@
 //! with `isError`; a call that should not have been made gives an error. Arguments that break the
 //! schema are the model's to mend, so from 2025-11-25 on they are a result, and an error before.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subject};
@@ -14,7 +15,7 @@ use crate::handler::context::Cx;
 use crate::handler::input::InputErrors;
 use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
-use crate::jsonrpc::view::View;
+use crate::jsonrpc::view::{Value, View};
 use crate::mcp::capability::{Capability, ClientCapabilities};
 use crate::mcp::error;
 use crate::mcp::meta::Meta;
@@ -59,6 +60,8 @@ impl Controller {
             return Err(unknown_tool(name).into());
         };
         let arguments = params.and_then(|params| params.get("arguments"));
+        // Some write what is absent as null.
+        let arguments = arguments.filter(|arguments| arguments.value() != Value::Null);
         if arguments.is_some_and(|arguments| !arguments.is_object()) {
             return Err(error::invalid_params("arguments must be an object").into());
         }
@@ -169,7 +172,8 @@ impl Controller {
     /// Gives back what a call held.
     pub fn end(&self, running: RunningCall) {
         let RunningCall { call, work, .. } = running;
-        drop(work); // It may hold the call.
+        // It may hold the call; and what it holds of its own may panic when it goes.
+        let _panicked = catch_unwind(AssertUnwindSafe(|| drop(work)));
         self.calls.end(call);
     }
 

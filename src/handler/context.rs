@@ -138,12 +138,20 @@ impl Cx {
         self.call.capabilities().has(capability)
     }
 
-    /// Goes on only if the client declared this; the error tells it what to declare (-32021).
+    /// Goes on only if the client declared this; the error tells it what to declare (-32021). The
+    /// legacy era knows no such error: there the model is told.
     ///
     /// # Errors
     /// When it did not.
     pub fn require(&self, capability: Capability) -> Result<(), ToolError> {
-        if self.client_can(capability) { Ok(()) } else { Err(ToolError::needs(capability)) }
+        match self.era() {
+            _ if self.client_can(capability) => Ok(()),
+            Era::Modern => Err(ToolError::needs(capability)),
+            Era::Legacy => Err(ToolError::new(format!(
+                "this client did not declare the capability `{}`, which this needs",
+                capability.name()
+            ))),
+        }
     }
 
     pub(super) fn call(&self) -> &Call {

@@ -8,7 +8,7 @@
 use ring::digest::{SHA256, digest};
 
 use crate::jsonrpc::encode;
-use crate::jsonrpc::view::View;
+use crate::jsonrpc::view::{Value, View};
 
 /// What stands before the digest, so that no other use of the key could be taken for this one.
 const CONTEXT: &[u8] = b"ringlane input_required 1\0";
@@ -38,12 +38,17 @@ impl Binding {
         out.clear();
         out.push(b'[');
         encode::string(out, method);
-        for part in [member("name"), member("uri"), member("arguments")] {
+        for part in [member("name"), member("uri")] {
             out.push(b',');
             match part {
                 Some(part) => part.encode(out),
                 None => out.extend_from_slice(b"null"),
             }
+        }
+        out.push(b',');
+        match member("arguments") {
+            Some(arguments) if arguments.value() != Value::Null => canonical(out, arguments),
+            _ => out.extend_from_slice(b"{}"),
         }
         out.push(b',');
         match principal {
@@ -73,6 +78,35 @@ impl Binding {
     }
 }
 
+/// Writes a value such that what says the same is written the same: members by name, whole numbers
+/// without a fraction. A client may write anew what it brings back.
+fn canonical(out: &mut Vec<u8>, view: View<'_>) {
+    match view.value() {
+        Value::Float(number) => encode::float(out, number),
+        Value::Array(_) => {
+            out.push(b'[');
+            for (index, element) in view.elements().enumerate() {
+                encode::comma_unless_first(out, index);
+                canonical(out, element);
+            }
+            out.push(b']');
+        }
+        Value::Object(_) => {
+            let mut members: Vec<_> = view.members().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            out.push(b'{');
+            for (index, (name, value)) in members.into_iter().enumerate() {
+                encode::comma_unless_first(out, index);
+                encode::string(out, name);
+                out.push(b':');
+                canonical(out, value);
+            }
+            out.push(b'}');
+        }
+        _ => view.encode(out),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +127,11 @@ mod tests {
         let retried = r#"{ "name": "t", "arguments": {"a": 1, "b": "\u0078"}, "_meta": {},
             "inputResponses": {}, "requestState": "s" }"#;
         assert_eq!(one, same(retried));
+        let written_anew = r#"{"arguments":{"b":"x","a":1.0},"name":"t"}"#;
+        assert_eq!(one, same(written_anew), "in another order, with another spelling");
+        let none = same(r#"{"name":"t"}"#);
+        assert_eq!(none, same(r#"{"name":"t","arguments":{}}"#));
+        assert_eq!(none, same(r#"{"name":"t","arguments":null}"#));
         for other in [
             r#"{"name":"u","arguments":{"a":1,"b":"x"}}"#,
             r#"{"name":"t","arguments":{"a":2,"b":"x"}}"#,

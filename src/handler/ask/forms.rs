@@ -25,7 +25,7 @@ pub(super) fn schema_of<T: JsonSchema>() -> Value {
 /// Checks that a schema is one of a form, and gives it ready to hold content against.
 pub(super) fn check(schema: &Value) -> Result<InputSchema, FormError> {
     form::check(schema)?;
-    InputSchema::by_hand(schema.clone())
+    InputSchema::of_form(schema.clone())
         .map_err(|fault| FormError::Unsound { reason: fault.to_string() })
 }
 

@@ -91,12 +91,29 @@ impl InputSchema {
         Self::new(json, false)
     }
 
+    /// A schema of a form, whose formats (an address, a date) are held too.
+    ///
+    /// # Errors
+    /// As [`by_hand`](Self::by_hand).
+    pub(super) fn of_form(json: Value) -> Result<Self, SchemaError> {
+        Self::build(json, false, true)
+    }
+
     fn new(json: Value, enforced_by_type: bool) -> Result<Self, SchemaError> {
+        Self::build(json, enforced_by_type, false)
+    }
+
+    fn build(
+        json: Value,
+        enforced_by_type: bool,
+        holds_formats: bool,
+    ) -> Result<Self, SchemaError> {
         if json.get("type").and_then(Value::as_str) != Some("object") {
             return Err(SchemaError::RootNotObject);
         }
         let validator = jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
+            .should_validate_formats(holds_formats)
             .build(&json)
             .map_err(|error| SchemaError::Invalid { reason: error.to_string() })?;
         Ok(Self { json, validator, enforced_by_type })

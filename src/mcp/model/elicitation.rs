@@ -116,7 +116,8 @@ pub fn read(result: &Value) -> Result<Elicited<Value>, Malformed> {
         }
     }
     match result.get("content") {
-        None => Ok(Elicited::Accepted(json!({}))),
+        // Some write what is absent as null.
+        None | Some(Value::Null) => Ok(Elicited::Accepted(json!({}))),
         Some(content @ Value::Object(_)) => Ok(Elicited::Accepted(content.clone())),
         Some(_) => Err(Malformed { member: "content", rule: "must be an object" }),
     }

@@ -250,11 +250,25 @@ impl Block {
                 let mut out = Vec::new();
                 content.encode(&mut out, rules);
                 // What it writes is JSON.
-                serde_json::from_slice(&out).unwrap_or_default()
+                as_said(serde_json::from_slice(&out).unwrap_or_default())
             }
             Self::Json(block) => block.clone(),
         }
     }
+}
+
+/// A block as a model can be told it: resources are none of what a sampling message holds (MCP
+/// schema, `SamplingMessage`), so their text takes their place, or their address.
+fn as_said(block: Value) -> Value {
+    let text = match block["type"].as_str() {
+        Some("resource") => {
+            let resource = &block["resource"];
+            resource["text"].as_str().or_else(|| resource["uri"].as_str()).unwrap_or_default()
+        }
+        Some("resource_link") => block["uri"].as_str().unwrap_or_default(),
+        _ => return block,
+    };
+    json!({"type": "text", "text": text})
 }
 
 impl Sampled {
