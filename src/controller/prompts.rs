@@ -9,7 +9,7 @@ use super::dispatch::{Controller, Envelope, Reaction, Reply, RunningCall, Subjec
 use crate::handler::context::Cx;
 use crate::handler::input::InputErrors;
 use crate::jsonrpc::error::{INVALID_PARAMS, RpcError};
-use crate::jsonrpc::view::{Value as ViewValue, View};
+use crate::jsonrpc::view::View;
 use crate::mcp::error;
 use crate::mcp::meta::Meta;
 
@@ -49,7 +49,6 @@ impl Controller {
         };
         let arguments = match params.and_then(|params| params.get("arguments")) {
             None => Map::new(),
-            Some(arguments) if arguments.value() == ViewValue::Null => Map::new(),
             Some(arguments) => texts(arguments).map_err(unfit)?,
         };
         let call = self.open_call("prompts/get", params, meta, reply, envelope)?;

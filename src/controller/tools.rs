@@ -15,7 +15,7 @@ use crate::handler::context::Cx;
 use crate::handler::input::InputErrors;
 use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
-use crate::jsonrpc::view::{Value, View};
+use crate::jsonrpc::view::View;
 use crate::mcp::capability::{Capability, ClientCapabilities};
 use crate::mcp::error;
 use crate::mcp::meta::Meta;
@@ -60,8 +60,6 @@ impl Controller {
             return Err(unknown_tool(name).into());
         };
         let arguments = params.and_then(|params| params.get("arguments"));
-        // Some write what is absent as null.
-        let arguments = arguments.filter(|arguments| arguments.value() != Value::Null);
         if arguments.is_some_and(|arguments| !arguments.is_object()) {
             return Err(error::invalid_params("arguments must be an object").into());
         }

@@ -183,7 +183,11 @@ fn capabilities_hold_for_the_request_that_declares_them() {
         let unable = conn.ask(&needs(MODERN));
         assert_eq!(unable.refusal(), (400, -32021));
         assert_eq!(unable.error()["data"], json!({"requiredCapabilities": {"sampling": {}}}));
-        assert_eq!(conn.ask(&needs(LEGACY)).refusal(), (200, -32021));
+        // The code is none of the legacy era's: there the model is told.
+        let told = conn.ask(&needs(LEGACY));
+        assert_eq!(told.result()["isError"], true);
+        let text = told.result()["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("did not declare the capability `sampling`"), "{text}");
     });
 }
 

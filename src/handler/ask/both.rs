@@ -4,8 +4,8 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Waits for two futures at once, as the `join!` of other libraries does. Questions that both ask go
-/// to a client of the modern era in one answer, and it is called back once.
+/// Waits for two futures at once, as the `join!` of other libraries does. Questions that both ask
+/// go to a client of the modern era in one answer, and it calls back once.
 ///
 /// ```
 /// use ringlane::{Cx, Elicited, Sampling, ToolError, both};
