@@ -36,7 +36,7 @@ use clap::ValueEnum as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::command::{Command, CommandLine};
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{Terminal, harmless};
 use crate::client::request::ClientIdentity;
 use crate::config::Settings;
 
@@ -83,16 +83,17 @@ pub fn run_with(
     };
     match outcome {
         Ok(code) => code,
+        // A fault may repeat a server's words, and those may steer a terminal.
         Err(Failure::Usage(faults)) => {
             for fault in faults {
-                terminal.tell(&format!("error: {fault}"));
+                terminal.tell(&harmless(&format!("error: {fault}")));
             }
             ExitCode::from(2)
         }
         Err(Failure::Failed { what, fix }) => {
-            terminal.tell(&format!("error: {what}"));
+            terminal.tell(&harmless(&format!("error: {what}")));
             if let Some(fix) = fix {
-                terminal.tell(&format!("  fix: {fix}"));
+                terminal.tell(&harmless(&format!("  fix: {fix}")));
             }
             ExitCode::FAILURE
         }

@@ -248,6 +248,29 @@ fn failures_end_with_1_and_say_what_where_and_the_fix() {
 }
 
 #[test]
+fn no_word_of_a_server_steers_the_terminal() {
+    let server = |properties: Value| {
+        Scripted::start(move |received| match received.method() {
+            "tools/list" => {
+                let schema = json!({"type": "object", "properties": properties});
+                answer(received, &json!({"tools": [{"name": "t", "inputSchema": schema}]}))
+            }
+            _ => modern(received, |received| answer(received, &text(""))),
+        })
+    };
+    let typed = server(json!({"a": {"type": "\u{1b}[31mint"}}));
+    let ran = run(&["call", &typed.url, "t", "a=many"]);
+    let told = "a: the tool wants \\u{1b}[31mint here";
+    assert!(ran.ended_with(2).errors.contains(told), "{:?}", ran.errors);
+    let mirrored = server(json!({"\u{1b}[31m": {"type": "object", "x-mcp-header": "A"}}));
+    let ran = run(&["call", &mirrored.url, "t"]);
+    let told = "the tool t cannot be called";
+    assert!(ran.ended_with(1).errors.contains(told), "{:?}", ran.errors);
+    assert!(ran.errors.contains("\\u{1b}[31m"), "{:?}", ran.errors);
+    assert!(!ran.errors.contains('\u{1b}'), "{:?}", ran.errors);
+}
+
+#[test]
 fn results_and_events_go_to_their_streams() {
     let server = Scripted::start(|received| {
         modern(received, |received| {

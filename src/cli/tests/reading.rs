@@ -48,6 +48,9 @@ fn read(received: &Received) -> Answer {
     let contents = match received.body["params"]["uri"].as_str() {
         Some("note:///a") => vec![text("note:///a", "first\u{1b}")],
         Some("pic:///b") => vec![json!({"uri": "pic:///b", "blob": "AP8=", "mimeType": "image/x"})],
+        Some("evil:///") => {
+            vec![json!({"uri": "e", "blob": "AP8=", "mimeType": "\u{1b}]0;PWN\u{7}\u{1b}[31m"})]
+        }
         Some("all:///") => vec![text("a", "one"), text("b", "two\n")],
         _ => {
             let body = error(received, -32602, "there is no such resource").to_string();
@@ -128,6 +131,9 @@ fn a_resource_is_read_as_it_is() {
     for part in parts {
         assert!(ran.errors.contains(part), "{}", ran.errors);
     }
+    let ran = watched("evil:///");
+    let told = "of the type \\u{1b}]0;PWN\\u{7}\\u{1b}[31m: they are not shown";
+    assert!(ran.ended_with(1).errors.contains(told), "{:?}", ran.errors);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("b.png").display().to_string();
     run(&["read", &server.url, "pic:///b", "--output", &file]).ended_with(0);
