@@ -182,7 +182,7 @@ fn notifications_are_printed_until_the_end_is_wanted() {
     let ran = run_on(&Calculator::default(), b"", &line, |terminal| terminal.waiting(waits));
     let once = "tools/list_changed\nresources/updated note:///a\n";
     assert_eq!(ran.ended_with(0).output, [once, once].concat());
-    let lost = "lost: the server closed the connection before it had answered: again in 1 s\n";
+    let lost = "lost: the server closed the connection in the midst of the stream: again in 1 s\n";
     let standing = "listening: tools, note:///a\n";
     assert_eq!(ran.errors, [standing, lost, standing, lost].concat());
 }

@@ -174,9 +174,14 @@ impl Client {
                 return Err(Failure::SessionEnded);
             }
             404 | 405 | 501 => return Err(Failure::NotOffered { what: "stream of notifications" }),
-            // The server forgot the event; what came since is lost.
-            400 if position.last_event_id.take().is_some() => {
-                return Ok(End::Lost("the server cannot resume the stream".to_owned()));
+            // The server forgot the event, or what came since, or it has nothing left to tell on
+            // that stream. Either way the next is begun without it.
+            status @ (204 | 400 | 410) if position.last_event_id.take().is_some() => {
+                let reason = match status {
+                    204 => "nothing is left of the stream",
+                    _ => "the server cannot resume the stream",
+                };
+                return Ok(End::Lost(reason.to_owned()));
             }
             _ => {}
         }
@@ -253,6 +258,10 @@ fn filter(server: &ServerInfo, uris: &[String]) -> Result<Map<String, Value>, Fa
 fn ended(read: Result<(), Failure>, stood: bool) -> Result<End, Failure> {
     match read {
         Ok(()) => Ok(End::Lost("the server closed the stream".to_owned())),
+        Err(Failure::Connection(ConnectionError::Closed)) if stood => {
+            let reason = "the server closed the connection in the midst of the stream";
+            Ok(End::Lost(reason.to_owned()))
+        }
         Err(Failure::Connection(error)) if stood && !error.is_interruption() => {
             Ok(End::Lost(error.to_string()))
         }

@@ -173,7 +173,7 @@ fn a_legacy_stream_is_resumed_after_the_wait_that_the_server_wants() {
     });
     let Listening { outcome, heard, pauses } = listen(&server, &["note:///a", "note:///b"], 2);
     outcome.expect("enough");
-    let cut = "lost: the server closed the connection before it had answered";
+    let cut = "lost: the server closed the connection in the midst of the stream";
     assert_eq!(heard, ["standing", CHANGED, cut, "standing", UPDATED]);
     assert_eq!(pauses, [90_000, 1000]);
     let received = server.received();
@@ -191,6 +191,41 @@ fn a_legacy_stream_is_resumed_after_the_wait_that_the_server_wants() {
     assert_eq!(methods, expected);
     assert_eq!(received[7].body["result"], json!({}));
     assert_eq!(received[8].body["error"]["code"], -32601);
+}
+
+#[test]
+fn a_stream_that_cannot_be_resumed_is_begun_anew() {
+    let table = [
+        (204, "lost: nothing is left of the stream"),
+        (400, "lost: the server cannot resume the stream"),
+        (410, "lost: the server cannot resume the stream"),
+    ];
+    for (status, reason) in table {
+        let server = legacy(move |received, count| {
+            let after = received.field("last-event-id");
+            match count {
+                0 => Answer::Close(open_events(&format!("id: g:1\ndata: {}\n\n", told(CHANGED)))),
+                1 => {
+                    assert_eq!(after, Some("g:1"));
+                    let head = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: 0\r\n\r\n");
+                    Answer::Close(head.into_bytes())
+                }
+                _ => {
+                    assert_eq!(after, None);
+                    Answer::KeepAlive(events(&[told(CHANGED)]))
+                }
+            }
+        });
+        let Listening { outcome, heard, .. } = listen(&server, &[], 2);
+        outcome.expect("enough");
+        let cut = "lost: the server closed the connection in the midst of the stream";
+        assert_eq!(heard, ["standing", CHANGED, cut, reason, "standing", CHANGED], "{status}");
+        // Where there is nothing to resume, the same answer is final.
+        let refusing = legacy(move |_, _| Answer::KeepAlive(reply(status, "", "")));
+        let Listening { outcome, pauses, .. } = listen(&refusing, &[], 1);
+        outcome.expect_err("refused");
+        assert!(pauses.is_empty(), "{status}");
+    }
 }
 
 #[test]
