@@ -1,9 +1,12 @@
 //! What goes wrong between a client and a server: what happened, where, and what to do about it.
 //!
 //! Display names the server and the failure; [`ClientError::fix`] names the way out where there is
-//! one. Values of arguments and of sent fields appear in neither.
+//! one, [`ClientError::added`] what the server said beside it. Values of arguments and of sent
+//! fields appear in none of ours.
 
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::base::fault::Fault;
 use crate::client::answer::AnswerError;
@@ -161,6 +164,13 @@ impl ClientError {
         self.failure.fix()
     }
 
+    /// The `data` of the server's error, unless its message says the same.
+    #[must_use]
+    pub fn added(&self) -> Option<&Value> {
+        let Failure::Rpc(error) = self.failure.as_ref() else { return None };
+        error.data.as_ref().filter(|data| !is_repeated(data, &error.message))
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
@@ -202,16 +212,55 @@ impl Failure {
             Self::SessionEnded | Self::NoResponse { .. } => {
                 "call again, if calling twice does no harm"
             }
-            Self::Rpc(error) => {
-                return error.data.as_ref().map(|data| format!("the server adds {data}"));
-            }
             Self::NotOffered { .. } => "`ls` shows what the server has",
-            Self::Refused { .. } | Self::Malformed { .. } | Self::TooMany { .. } => return None,
+            Self::Rpc(_) | Self::Refused { .. } | Self::Malformed { .. } | Self::TooMany { .. } => {
+                return None;
+            }
         };
         Some(fix.to_owned())
     }
 }
 
+/// Whether all that `data` holds are faults whose rules stand in the message: so our own server
+/// tells which arguments are wrong.
+fn is_repeated(data: &Value, message: &str) -> bool {
+    let only = data.as_object().filter(|members| members.len() == 1);
+    let faults = only.and_then(|members| members.get("errors")?.as_array());
+    faults.is_some_and(|faults| {
+        let rules = faults.iter().map(|fault| fault.get("rule").and_then(Value::as_str));
+        rules.into_iter().all(|rule| rule.is_some_and(|rule| message.contains(rule)))
+    })
+}
+
 fn shown(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_adds_is_told_unless_its_message_says_it() {
+        let added = |data: Value| {
+            let message = "Invalid arguments:\n- `a` is required. Fix: add `a`.".to_owned();
+            let error = RpcError { code: -32_602, message, data: Some(data) };
+            let failure = Box::new(Failure::Rpc(error));
+            ClientError { url: "http://h/mcp".to_owned(), failure }.added().is_some()
+        };
+        let fault = |rule: &str| json!({"field": "a", "rule": rule, "fix": "add `a`"});
+        let table = [
+            (json!({"errors": [fault("is required")]}), false),
+            (json!({"errors": [fault("is required"), fault("is odd")]}), true),
+            (json!({"errors": [fault("is required")], "more": 1}), true),
+            (json!({"errors": "is required"}), true),
+            (json!({"uri": "a:b"}), true),
+            (json!("is required"), true),
+        ];
+        for (data, expected) in table {
+            assert_eq!(added(data.clone()), expected, "{data}");
+        }
+    }
 }
