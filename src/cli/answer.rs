@@ -2,18 +2,21 @@
 //!
 //! What is offered to the server is what can be answered: without a person and without flags,
 //! nothing. Without a person a form is accepted only if the flags answer something of it and
-//! nothing required stays open; else it is cancelled, and why is told.
+//! nothing required stays open; else it is cancelled, why is told, and the command fails. Nobody
+//! agrees to a form by answering another.
 //! Spec: MCP 2026-07-28 client/elicitation, client/sampling, client/roots.
 //! Not here: asking the person (`asking`), what forms are (`client::form`).
 
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
 use crate::cli::arguments::{Argument, Given, parse_arguments};
 use crate::cli::asking::Asking;
 use crate::cli::command::RawAnswers;
+use crate::cli::near::nearest;
 use crate::cli::progress::Teller;
 use crate::cli::remote::read_file;
 use crate::cli::terminal::{Terminal, harmless};
@@ -30,6 +33,10 @@ pub(super) struct Answers {
     used: Vec<bool>,
     roots: Vec<Root>,
     interactive: bool,
+    /// The fields of forms that no flag answered.
+    open: Vec<String>,
+    /// Whether a form was cancelled since nobody was there to answer it.
+    cancelled: bool,
 }
 
 impl Answers {
@@ -46,6 +53,8 @@ impl Answers {
                 given,
                 roots: roots.into_iter().flatten().collect(),
                 interactive: terminal.is_interactive(),
+                open: Vec::new(),
+                cancelled: false,
             }),
             _ => Err(faults),
         }
@@ -61,12 +70,22 @@ impl Answers {
         }
     }
 
-    /// Tells which answers nobody asked for.
+    /// How a command ends that did what it should: a question that was cancelled for want of an
+    /// answer is no success.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        if self.cancelled { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
+    /// Tells which answers nobody asked for, and what was asked that is close.
     pub(super) fn tell_unused(&self, terminal: &mut Terminal) {
         for (given, used) in self.given.iter().zip(&self.used) {
             if !used {
                 let key = given.key();
-                terminal.tell(&format!("warning: --answer {key}: no question asked for it"));
+                let near = nearest(key, self.open.iter().map(String::as_str));
+                let near = near.first().map(|near| format!(": did you mean {near}?"));
+                let near = near.unwrap_or_default();
+                let told = format!("warning: --answer {key}: no question asked for it{near}");
+                terminal.tell(&harmless(&told));
             }
         }
     }
@@ -156,6 +175,7 @@ impl<'a> Answerer<'a> {
                 None => open.push(field),
             }
         }
+        self.answers.open.extend(open.iter().map(|field| field.name.clone()));
         (answered, open)
     }
 
@@ -187,12 +207,14 @@ impl<'a> Answerer<'a> {
             let told = format!("  {} is not answered: {}", field.name, field.rule());
             self.terminal.tell(&harmless(&told));
         }
-        let some = form.fields.first().map_or("KEY", |field| field.name.as_str());
-        let some = missing.first().map_or(some, |field| field.name.as_str());
-        self.terminal.tell(&harmless(&format!(
-            "  cancelled: nobody can be asked here: give --answer {some}=VALUE, or call from a \
-             terminal"
-        )));
+        let some = missing.first().copied().or(form.fields.first());
+        let fix = match some.map(|field| field.name.as_str()) {
+            Some(some) => format!("give --answer {some}=VALUE, or call from a terminal"),
+            None => "no --answer is a yes: call from a terminal".to_owned(),
+        };
+        let told = format!("  cancelled: nobody can be asked here: {fix}");
+        self.terminal.tell(&harmless(&told));
+        self.answers.cancelled = true;
         Elicited::Cancel
     }
 }

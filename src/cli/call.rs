@@ -44,7 +44,7 @@ pub(super) fn call(
     let outcome = call_on(&mut client, raw, given, &mut answers, terminal);
     client.close();
     answers.tell_unused(terminal);
-    print(raw, &outcome?, &url, terminal)
+    print(raw, &outcome?, &url, answers.exit_code(), terminal)
 }
 
 fn call_on(
@@ -70,16 +70,18 @@ fn call_on(
     outcome.map_err(|error| remote::failure(&error))
 }
 
+/// Prints a result; `code` is how the command ends if the tool did not fail.
 fn print(
     raw: &RawCall,
     result: &CallResult,
     url: &str,
+    code: ExitCode,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, Failure> {
     let succeeded = !result.is_error && result.completion == Completion::Complete;
     if raw.json {
         terminal.print_foreign(&one_line(result.raw.get()))?;
-        return Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if succeeded { code } else { ExitCode::FAILURE });
     }
     if let Completion::Other(kind) = &result.completion {
         return Err(Failure::Failed {
@@ -102,7 +104,7 @@ fn print(
     if !text.is_empty() {
         terminal.print_foreign(&text)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn find_tool<'t>(name: &str, url: &str, list: &'t ToolList) -> Result<&'t Tool, Failure> {

@@ -5,8 +5,9 @@
 //! `listen` (the commands), `remote` (what commands that call a server share), `answer` and
 //! `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
 //! `examples` (their parts), `terminal` (the streams).
-//! Exit codes: 0 done; 1 failed: the server, the tool or the way there; 2 the command line is
-//! wrong. A reader of the output that went away ends the program quietly with 0.
+//! Exit codes: 0 done; 1 failed: the server, the tool, the way there, or a question that nobody was
+//! there to answer; 2 the command line is wrong. A reader of the output that went away ends the
+//! program quietly with 0.
 
 mod answer;
 mod arguments;

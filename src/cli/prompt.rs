@@ -36,7 +36,7 @@ pub(super) fn prompt(
     let result = outcome?;
     let text = if raw.json { one_line(result.raw.get()) } else { in_words(&result) };
     terminal.print_foreign(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(answers.exit_code())
 }
 
 fn get(

@@ -45,7 +45,7 @@ pub(super) fn read(
             terminal.print_bytes(contents.body.bytes())?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(answers.exit_code())
 }
 
 fn save(path: &str, result: &ReadResult) -> Result<(), Failure> {

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{Calculator, Ran, answer, run, run_on};
 use crate::client::scripted::{Answer, Scripted, events, legacy, modern, result, text};
 
+const CANCELLED: &str = "{\"action\":\"cancel\"}\n";
+
 /// A modern server that asks this before it answers with what it got.
 fn asks(requests: Value) -> Scripted {
     Scripted::start(move |received| {
@@ -108,7 +110,7 @@ fn flags_answer_before_the_person_and_without_one() {
 fn what_nobody_answers_is_cancelled_and_told() {
     let server = asks(person());
     let ran = run(&["call", &server.url, "echo", "--answer", "name=A", "--answer", "tea=green"]);
-    assert_eq!(ran.ended_with(0).output, "{\"action\":\"cancel\"}\n");
+    assert_eq!(ran.ended_with(1).output, CANCELLED);
     let parts = [
         "warning: --answer name: \"A\" is shorter than 2 characters\n",
         "  name is not answered: text, at least 2 letters\n",
@@ -119,13 +121,35 @@ fn what_nobody_answers_is_cancelled_and_told() {
     for part in parts {
         assert!(ran.errors.contains(part), "{part}: {}", ran.errors);
     }
+    let mistyped = ["--answer", "nam=Ada", "--answer", "colour=red"];
+    let ran = run(&[&["call", &server.url, "echo", "--json"], &mistyped[..]].concat());
+    assert!(ran.ended_with(1).output.contains("cancel"), "the result is printed all the same");
+    let expected = "warning: --answer nam: no question asked for it: did you mean name?\n";
+    assert!(ran.errors.ends_with(expected), "{}", ran.errors);
     // Nothing is offered that cannot be answered, and a server that asks all the same is told off.
     let ran = run(&["call", &server.url, "echo"]);
     let expected = "asks elicitation/create, which was not answered: this client did not offer";
     assert!(ran.ended_with(1).errors.contains(expected), "{}", ran.errors);
-    let optional = asks(form(&json!({"news": {"type": "boolean", "default": true}}), &[]));
-    let ran = run(&["call", &optional.url, "echo", "--answer", "x=1"]);
-    assert_eq!(ran.ended_with(0).output, "{\"action\":\"cancel\"}\n", "a default is no consent");
+}
+
+#[test]
+fn nobody_agrees_to_a_form_by_answering_another() {
+    let table = [
+        // A default is no consent.
+        (
+            json!({"news": {"type": "boolean", "default": true}}),
+            "give --answer news=VALUE, or call",
+        ),
+        (json!({"news": {"type": "boolean"}}), "give --answer news=VALUE, or call"),
+        (json!({}), "no --answer is a yes: call from a terminal"),
+    ];
+    for (properties, fix) in table {
+        let server = asks(form(&properties, &[]));
+        let ran = run(&["call", &server.url, "echo", "--answer", "x=1"]);
+        assert_eq!(ran.ended_with(1).output, CANCELLED);
+        let told = format!("  cancelled: nobody can be asked here: {fix}");
+        assert!(ran.errors.contains(&told), "{}", ran.errors);
+    }
 }
 
 #[test]
