@@ -1,11 +1,14 @@
 //! The file that holds the key to what clients carry.
 //!
 //! In: a path. Out: the key, or what is wrong with the file, with the fix. A key that others may
-//! read is refused, before it is used. Limit: `FILE_BYTES_MAX`.
+//! read is refused, before it is used; so is what is no plain file, which might never end, or never
+//! open. Limit: `FILE_BYTES_MAX`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::session::seal::StateKey;
 
@@ -16,10 +19,26 @@ const OTHERS: u32 = 0o077;
 
 /// Reads a key.
 pub(super) fn read(path: &str) -> Result<StateKey, String> {
-    let unread = |error: std::io::Error| format!("\"{path}\" cannot be read: {error}");
-    let file = File::open(path).map_err(unread)?;
+    let unread = |error: io::Error| {
+        let fix = match error.kind() {
+            io::ErrorKind::NotFound => {
+                "write one: (umask 077; head -c 32 /dev/urandom > FILE), and name it here"
+            }
+            io::ErrorKind::PermissionDenied => "make it a file of the user that the server runs as",
+            _ => "name a file with a key",
+        };
+        format!("\"{path}\" cannot be read: {error}: {fix}")
+    };
+    // A pipe that nobody writes to opens at once this way.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty());
+    let file = File::from(opened.map_err(|error| unread(error.into()))?);
     // Asked of the open file, so that it is the one that is read.
-    let mode = file.metadata().map_err(unread)?.permissions().mode() & 0o777;
+    let metadata = file.metadata().map_err(unread)?;
+    if !metadata.is_file() {
+        return Err(format!("\"{path}\" must be a plain file: write the key to one, mode 600"));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
         return Err(format!(
             "\"{path}\" has mode {mode:o}: others than its owner may use the key; chmod 600 it, \
@@ -36,6 +55,7 @@ pub(super) fn read(path: &str) -> Result<StateKey, String> {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::path::Path;
 
     use super::*;
 
@@ -62,6 +82,19 @@ mod tests {
         let long = read_with(&[b'a'; 5000], 0o600).expect_err("too long");
         assert!(long.contains("no key"), "{long}");
         let gone = read("/nowhere/key").expect_err("no file");
-        assert!(gone.contains("cannot be read"), "{gone}");
+        assert!(gone.contains("cannot be read: No such file"), "{gone}");
+        assert!(gone.contains("write one: (umask 077; head -c 32 /dev/urandom > FILE)"), "{gone}");
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("fifo");
+        let (kind, owner) = (rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, owner, 0).expect("a pipe");
+        for path in [fifo.as_path(), folder.path(), Path::new("/dev/zero")] {
+            let fault = read(path.to_str().expect("UTF-8")).expect_err("no plain file");
+            assert!(fault.contains("must be a plain file: write the key to one"), "{fault}");
+        }
     }
 }
