@@ -7,13 +7,16 @@
 //! Invariant: a default that breaks its own schema is no default.
 //! Not here: asking a person (`cli`).
 
-use jsonschema::{Draft, Validator};
+use jsonschema::error::ValidationErrorKind as Broken;
+use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 /// Fields of one form.
 const FIELDS_MAX: usize = 100;
 /// Values that one field offers.
 const CHOICES_MAX: usize = 1000;
+/// Values that are named where none of them was given.
+const NAMED_MAX: usize = 12;
 
 /// What a server wants to know.
 #[derive(Debug)]
@@ -154,9 +157,39 @@ impl Field {
     /// Whether the field takes this value.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What to give instead.
     pub fn check(&self, value: &Value) -> Result<(), String> {
-        self.validator.validate(value).map_err(|error| error.to_string())
+        self.validator.validate(value).map_err(|error| self.instead_of(&error))
+    }
+
+    /// What to give instead, without the value: it may be long, or a secret.
+    fn instead_of(&self, error: &ValidationError<'_>) -> String {
+        let letters = |limit: u64| if limit == 1 { "letter" } else { "letters" };
+        match error.kind() {
+            Broken::MinLength { limit } => format!("write at least {limit} {}", letters(*limit)),
+            Broken::MaxLength { limit } => format!("write at most {limit} {}", letters(*limit)),
+            Broken::Minimum { limit } => format!("write a number of at least {limit}"),
+            Broken::Maximum { limit } => format!("write a number of at most {limit}"),
+            Broken::ExclusiveMinimum { limit } => format!("write a number above {limit}"),
+            Broken::ExclusiveMaximum { limit } => format!("write a number below {limit}"),
+            Broken::MinItems { limit } => format!("choose at least {limit}"),
+            Broken::MaxItems { limit } => format!("choose at most {limit}"),
+            Broken::UniqueItems => "choose each once".to_owned(),
+            Broken::Pattern { pattern } => format!("write a text that matches {pattern}"),
+            Broken::Format { format } => match example_of(format) {
+                Some(example) => format!("write a valid {format}, such as {example}"),
+                None => format!("write a valid {format}"),
+            },
+            Broken::BacktrackLimitExceeded { .. } | Broken::RegexEngineFailure { .. } => {
+                "it takes too long to see whether it matches the pattern: write a shorter text"
+                    .to_owned()
+            }
+            _ => match &self.kind {
+                Kind::One(choices) => format!("write one of {}", named(choices)),
+                Kind::Many(choices) => format!("write a list of some of {}", named(choices)),
+                _ => format!("write {}", self.rule()),
+            },
+        }
     }
 
     /// What the field takes, in words.
@@ -188,20 +221,32 @@ impl Field {
         let text_of = |key: &str| self.schema.get(key).and_then(Value::as_str);
         if let Some(format) = text_of("format") {
             rule.push_str(", such as ");
-            rule.push_str(match format {
-                "date" => "2026-12-24",
-                "date-time" => "2026-12-24T18:00:00Z",
-                "email" => "ada@example.org",
-                "uri" => "https://example.org/",
-                // Another format is none of this protocol; its name may tell.
-                other => other,
-            });
+            // Another format is none of this protocol; its name may tell.
+            rule.push_str(example_of(format).unwrap_or(format));
         }
         if let Some(pattern) = text_of("pattern") {
             rule.push_str(&format!(", that matches {pattern}"));
         }
         rule
     }
+}
+
+/// A text in a format that the protocol names.
+fn example_of(format: &str) -> Option<&'static str> {
+    match format {
+        "date" => Some("2026-12-24"),
+        "date-time" => Some("2026-12-24T18:00:00Z"),
+        "email" => Some("ada@example.org"),
+        "uri" => Some("https://example.org/"),
+        _ => None,
+    }
+}
+
+/// The values of the first choices.
+fn named(choices: &[Choice]) -> String {
+    let values: Vec<_> = choices.iter().take(NAMED_MAX).map(|choice| &*choice.value).collect();
+    let more = if choices.len() > NAMED_MAX { ", ..." } else { "" };
+    format!("{}{more}", values.join(", "))
 }
 
 fn number(typed: &str) -> Option<Value> {
@@ -279,6 +324,9 @@ mod tests {
 
     use super::*;
 
+    /// Too many ways to match it for a pattern that looks back.
+    const BACKTRACKING: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc";
+
     fn field(schema: &Value) -> Field {
         Field::read("it", schema, true).expect("a field")
     }
@@ -312,21 +360,40 @@ mod tests {
     #[test]
     fn what_breaks_a_field_is_told() {
         let table = [
-            (json!({"type": "string", "minLength": 3}), "ab", "shorter than 3"),
-            (json!({"type": "string", "maxLength": 1}), "ab", "longer than 1"),
-            (json!({"type": "string", "format": "date"}), "2026-13-01", "date"),
-            (json!({"type": "string", "format": "uri"}), "no uri", "uri"),
-            (json!({"type": "string", "pattern": "^a"}), "b", "^a"),
+            (json!({"type": "string", "minLength": 3}), "ab", "write at least 3 letters"),
+            (json!({"type": "string", "maxLength": 1}), "ab", "write at most 1 letter"),
+            (json!({"type": "string", "format": "date"}), "2026-13-01", "date, such as 2026-12-24"),
+            (json!({"type": "string", "format": "uri"}), "no uri", "a valid uri, such as https"),
+            (json!({"type": "string", "pattern": "^a"}), "b", "write a text that matches ^a"),
             (json!({"type": "number"}), "many", "write a number"),
             (json!({"type": "integer"}), "2.5", "whole number"),
-            (json!({"type": "integer", "maximum": 4}), "5", "maximum of 4"),
+            (json!({"type": "integer", "maximum": 4}), "5", "a number of at most 4"),
             (json!({"type": "boolean"}), "perhaps", "yes or no"),
             (json!({"type": "string", "enum": ["a"]}), "2", "from 1 to 1"),
-            (json!({"type": "array", "minItems": 1, "items": {"enum": ["a"]}}), "", "less than 1"),
+            (json!({"type": "string", "pattern": "^(a|aa)+\\1b$"}), BACKTRACKING, "shorter text"),
+            (
+                json!({"type": "array", "minItems": 1, "items": {"enum": ["a"]}}),
+                "",
+                "choose at least 1",
+            ),
         ];
         for (schema, typed, expected) in table {
             let fault = field(&schema).parse(typed).expect_err(expected);
             assert!(fault.contains(expected), "{fault}");
+            assert!(!fault.contains(typed) || typed.len() < 3, "{fault}");
+        }
+        // Values of another type come as JSON alone.
+        let table = [
+            (json!({"type": "string", "maxLength": 9}), json!(5), "write text, at most 9 letters"),
+            (json!({"type": "string", "enum": ["a", "b"]}), json!("c"), "write one of a, b"),
+            (
+                json!({"type": "array", "items": {"enum": ["a", "b"]}}),
+                json!(["c"]),
+                "write a list of some of a, b",
+            ),
+        ];
+        for (schema, value, expected) in table {
+            assert_eq!(field(&schema).check(&value).expect_err(expected), expected);
         }
     }
 

@@ -56,7 +56,7 @@ fn a_form_is_filled_in_at_the_terminal() {
     let parts = [
         "\ncalc asks: Who\n    are you?\n",
         "\nname (Full name), required: text, at least 2 letters\n> ",
-        "shorter than 2 characters\n> ",
+        "  write at least 2 letters\n> ",
         "\nage, optional: a whole number, at least 18 [40]\n> ",
         "  write a whole number, such as 5\n> ",
         "\ncolour, required: one of these\n    A colour\n  1  red\n  2  green\n> ",
@@ -112,7 +112,7 @@ fn what_nobody_answers_is_cancelled_and_told() {
     let ran = run(&["call", &server.url, "echo", "--answer", "name=A", "--answer", "tea=green"]);
     assert_eq!(ran.ended_with(1).output, CANCELLED);
     let parts = [
-        "warning: --answer name: \"A\" is shorter than 2 characters\n",
+        "warning: --answer name: write at least 2 letters\n",
         "  name is not answered: text, at least 2 letters\n",
         "  colour is not answered: one of these\n",
         "  cancelled: nobody can be asked here: give --answer name=VALUE",
