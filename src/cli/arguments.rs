@@ -99,15 +99,19 @@ fn parse_argument(
     Ok(Argument { key: key.to_owned(), form, text })
 }
 
-/// Reads the object behind `--args`.
+/// Reads all arguments at once; `source` is where their text came from.
 ///
 /// # Errors
 /// A fault if it is no JSON object.
-pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, String> {
+pub(super) fn parse_object(source: &str, text: &str) -> Result<Map<String, Value>, String> {
+    const FIX: &str = "write {\"key\": value, ...}";
+    if text.trim().is_empty() {
+        return Err(format!("{source} holds no arguments: {FIX}, or leave it out"));
+    }
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err("the arguments are no JSON object: write {\"key\": value, ...}".to_owned()),
-        Err(error) => Err(format!("the arguments are not JSON: {error}")),
+        Ok(_) => Err(format!("{source} holds no JSON object: {FIX}")),
+        Err(error) => Err(format!("{source} holds no JSON: {error}: {FIX}")),
     }
 }
 
@@ -166,11 +170,14 @@ fn typed(argument: &Argument, kinds: &[String]) -> Result<Value, String> {
             Ok(value)
         }
         _ if takes_text => Ok(Value::String(text.clone())),
-        _ => Err(format!(
-            "{key}: the tool wants {} here: write {key}={}",
-            kinds.join(" or "),
-            sample(kinds)
-        )),
+        _ => Err(match (kinds.join(" or "), sample(kinds)) {
+            (wanted, Some(sample)) => {
+                format!("{key}: the tool wants {wanted} here: write {key}={sample}")
+            }
+            (wanted, None) => format!(
+                "{key}: the tool wants {wanted} here, which is no type of JSON: write {key}:=JSON"
+            ),
+        }),
     }
 }
 
@@ -180,15 +187,17 @@ fn json_of(key: &str, text: &str) -> Result<Value, String> {
     })
 }
 
-fn sample(kinds: &[String]) -> &'static str {
-    match kinds.first().map(String::as_str) {
-        Some("integer") => "5",
-        Some("number") => "2.5",
-        Some("boolean") => "true",
-        Some("array") => "'[1,2]'",
-        Some("object") => "'{\"a\":1}'",
-        _ => "null",
-    }
+/// What could be typed for the first of these types that is one.
+fn sample(kinds: &[String]) -> Option<&'static str> {
+    kinds.iter().find_map(|kind| match kind.as_str() {
+        "integer" => Some("5"),
+        "number" => Some("2.5"),
+        "boolean" => Some("true"),
+        "array" => Some("'[1,2]'"),
+        "object" => Some("'{\"a\":1}'"),
+        "null" => Some("null"),
+        _ => None,
+    })
 }
 
 fn is_kind(value: &Value, kind: &str) -> bool {
@@ -283,6 +292,7 @@ mod tests {
                 "list": {"type": "array"}, "object": {"type": "object"},
                 "perhaps": {"type": ["string", "null"]}, "open": {},
                 "colour": {"$ref": "#/$defs/Colour"}, "loop": {"$ref": "#/$defs/Loop"},
+                "nothing": {"type": "null"}, "odd": {"type": "int"},
                 "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}})
     }
 
@@ -343,6 +353,12 @@ mod tests {
             assert!(fault.contains(part), "{fault}");
         }
         fill(&["whole=2.5"]).expect_err("no integer");
+        let faults = fill(&["nothing=5", "odd=5"]).expect_err("two faults");
+        let expected = [
+            "nothing: the tool wants null here: write nothing=null",
+            "odd: the tool wants int here, which is no type of JSON: write odd:=JSON",
+        ];
+        assert_eq!(faults, expected);
     }
 
     #[test]
@@ -360,8 +376,16 @@ mod tests {
 
     #[test]
     fn whole_objects_are_objects() {
-        assert_eq!(parse_object("{\"a\":1}").map(Value::Object), Ok(json!({"a": 1})));
-        parse_object("[1]").expect_err("no object");
-        parse_object("{").expect_err("no JSON");
+        let parse = |text: &str| parse_object("--args", text).map(Value::Object);
+        assert_eq!(parse("{\"a\":1}"), Ok(json!({"a": 1})));
+        let table = [
+            ("[1]", "--args holds no JSON object: write {\"key\": value, ...}"),
+            ("{", "--args holds no JSON: EOF while parsing"),
+            (" \n", "--args holds no arguments: write {\"key\": value, ...}, or leave it out"),
+        ];
+        for (text, expected) in table {
+            let fault = parse(text).expect_err(expected);
+            assert!(fault.starts_with(expected), "{fault}");
+        }
     }
 }

@@ -164,14 +164,17 @@ impl Given {
 }
 
 fn read_object(whole: &str, terminal: &mut Terminal) -> Result<Map<String, Value>, String> {
-    let text = match (whole, whole.strip_prefix('@')) {
-        ("-", _) => terminal
-            .read_input(ARGUMENT_BYTES_MAX)
-            .map_err(|error| format!("cannot read the arguments from stdin: {error}"))?,
-        (_, Some(path)) => {
-            read_file(path).map_err(|error| format!("--args: cannot read {path}: {error}"))?
+    match (whole, whole.strip_prefix('@')) {
+        ("-", _) => {
+            let text = terminal.read_input(ARGUMENT_BYTES_MAX);
+            let text = text.map_err(|error| format!("-: cannot read standard input: {error}"))?;
+            parse_object("-: standard input", &text)
         }
-        (text, None) => text.to_owned(),
-    };
-    parse_object(&text)
+        (_, Some(path)) => {
+            let text = read_file(path);
+            let text = text.map_err(|error| format!("--args: cannot read {path}: {error}"))?;
+            parse_object(&format!("--args: {path}"), &text)
+        }
+        (text, None) => parse_object("--args", text),
+    }
 }

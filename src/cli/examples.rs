@@ -49,17 +49,21 @@ pub(super) const LISTEN: &[Example] = &[
     ("listen localhost:8080 --json | jq .method", "for scripts"),
 ];
 pub(super) const COMPLETIONS: &[Example] = &[
-    ("completions bash > /etc/bash_completion.d/mcp", "for every user of bash"),
+    // bash-completion looks for a file of the program's name.
+    ("completions bash > /usr/share/bash-completion/completions/PROGRAM", "for every user of bash"),
     ("completions fish | source", "for this session of fish"),
 ];
 pub(super) const MAN: &[Example] =
     &[("man | man -l -", "read the page"), ("man call | man -l -", "read the page of call")];
 
+/// Stands for the program's name within an example.
+const PROGRAM: &str = "PROGRAM";
+
 /// The examples as they stand at the end of a help.
 pub(super) fn told(program: &str, examples: &[Example]) -> String {
     let mut text = "Examples:".to_owned();
     for (arguments, about) in examples {
-        let line = format!("{program} {arguments}");
+        let line = format!("{program} {}", arguments.replace(PROGRAM, program));
         text.push_str(&format!("\n  {}\n      {about}", line.trim_end()));
     }
     text

@@ -47,10 +47,13 @@ pub(super) fn options(
         Ok(timeout) => options.idle_timeout = timeout,
         Err(error) => faults.push(format!("--timeout: {error}")),
     }
-    for text in &raw.header {
+    let count = raw.header.len();
+    for (number, text) in (1..).zip(&raw.header) {
         match parse_field(text) {
             Ok(field) => options.fields.push(field),
-            Err(error) => faults.push(format!("--header: {error}")),
+            Err(error) if count == 1 => faults.push(format!("--header: {error}")),
+            // Told by its place, since what was written may be a secret.
+            Err(error) => faults.push(format!("--header ({number} of {count}): {error}")),
         }
     }
     if faults.is_empty() { Ok(options) } else { Err(faults) }

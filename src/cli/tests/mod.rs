@@ -171,7 +171,7 @@ fn arguments_reach_the_tool_with_their_types() {
 #[test]
 fn a_wrong_command_line_ends_with_2_and_every_fault() {
     let server = repeater();
-    let table: [(&[&str], &[&str]); 8] = [
+    let table: [(&[&str], &[&str]); 10] = [
         (
             &["call", "h", "add", "alone", "--timeout", "5", "--header", "x"],
             &[
@@ -182,6 +182,11 @@ fn a_wrong_command_line_ends_with_2_and_every_fault() {
         ),
         (&["call", &server.url, "add", "a=many"], &["a: the tool wants number here"]),
         (&["call", "h", "add", "-", "--args", "{}"], &["given twice"]),
+        (&["call", "h", "add", "-"], &["-: standard input holds no arguments: write {\"key\""]),
+        (
+            &["ls", "h", "--header", "A: b", "--header", "c"],
+            &["--header (2 of 2): a field is written \"Name: value\""],
+        ),
         (&["call", "h"], &["TOOL", "Usage: calculator call"]),
         (&["call", "h", "t", "--era", "bronze"], &["auto, modern, legacy"]),
         (&["call", "https://h", "t"], &["https is not supported by this build yet\n  fix: "]),
@@ -358,7 +363,7 @@ fn check_tells_every_setting_or_every_fault() {
 
 #[test]
 fn help_names_the_program_its_limits_and_examples() {
-    let table: [(&[&str], &[&str]); 10] = [
+    let table: [(&[&str], &[&str]); 11] = [
         (&["--version"], &["calculator 1.2.3\n"]),
         (&["--help"], &["Adds numbers", "Examples:", "calculator call localhost:8080 add a=2"]),
         (&["serve", "--help"], &["head_timeout", "10s", "408", "[default: 10s]", "Who may call:"]),
@@ -367,6 +372,7 @@ fn help_names_the_program_its_limits_and_examples() {
         (&["read", "--help"], &["--output <FILE>", "calculator read localhost:8080 note:///"]),
         (&["prompt", "--help"], &["ARG=VALUE", "calculator prompt localhost:8080 greet"]),
         (&["completions", "bash"], &["_calculator()"]),
+        (&["completions", "--help"], &["> /usr/share/bash-completion/completions/calculator\n"]),
         (&["man"], &[".TH calculator"]),
         (&["man", "call"], &["calculator\\-call"]),
     ];
