@@ -186,9 +186,7 @@ impl EventStream {
             frame(out, self.plan.format, &mut *write);
         });
         inner.unsent_bytes += added;
-        if self.plan.number.is_some() {
-            growth.added_bytes += added;
-        }
+        growth.added_bytes += added;
         while inner.log.next() - inner.log.first() > self.plan.events_max as u64 {
             match inner.forget() {
                 0 => break,
@@ -196,7 +194,8 @@ impl EventStream {
             }
         }
         inner.wake_carrier();
-        growth
+        // What is not kept for another carrier is counted neither when it comes nor when it goes.
+        if self.plan.number.is_some() { growth } else { Growth::default() }
     }
 
     /// Makes sure that the stream is primed, if it primes.

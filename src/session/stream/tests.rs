@@ -174,6 +174,9 @@ fn what_cannot_be_resumed_is_lost_with_its_carrier_and_keeps_nothing() {
     assert!(!unnumbered.is_lost());
     unnumbered.detach(carrier, Now(0));
     assert!(unnumbered.is_lost());
+    for _ in 0..9 {
+        assert_eq!(say(&unnumbered, "1"), Growth::default(), "nor is it when it is forgotten");
+    }
 
     let silent = stream(plan(Some(0)));
     assert!(!silent.is_lost(), "its first carrier is yet to come");
