@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MergeKeyPolicy, NonFiniteFloatPolicy, Options};
 
 /// How long a front matter may be.
-pub(super) const FRONT_MATTER_BYTES_MAX: usize = 64 * 1024;
+pub const FRONT_MATTER_BYTES_MAX: usize = 64 * 1024;
 /// How deep its collections may be nested.
-const DEPTH_MAX: usize = 16;
+pub const DEPTH_MAX: usize = 16;
 /// Names of metadata that are the protocol's.
 const RESERVED: &str = "io.modelcontextprotocol/";
 
@@ -48,15 +48,18 @@ pub enum FrontMatterError {
         folder: String,
     },
     /// A name that is the protocol's.
-    #[error("may not have `{name}` in `metadata`: what begins with `{RESERVED}` is the protocol's")]
+    #[error("may not have {name:?} in `metadata`: what begins with `{RESERVED}` is the protocol's")]
     Reserved {
         /// The name.
         name: String,
     },
 }
 
-/// Reads the front matter of the skill `name`.
-pub(super) fn parse(file: &[u8], name: &str) -> Result<Map<String, Value>, FrontMatterError> {
+/// Reads the front matter of the skill `name` from its `SKILL.md`.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn parse(file: &[u8], name: &str) -> Result<Map<String, Value>, FrontMatterError> {
     let text = std::str::from_utf8(file).map_err(|_| FrontMatterError::NoText)?;
     let members = read(cut(text)?)?;
     let member = |member: &'static str| {
@@ -264,6 +267,6 @@ mod tests {
             "must have the `name` of its folder, `a`; change one of them"
         );
         let metadata = "name: a\ndescription: d\nmetadata: {io.modelcontextprotocol/x: 1}";
-        assert!(parse(metadata).starts_with("may not have `io.modelcontextprotocol/x`"));
+        assert!(parse(metadata).starts_with("may not have \"io.modelcontextprotocol/x\""));
     }
 }
