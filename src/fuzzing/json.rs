@@ -1,11 +1,12 @@
 //! JSON: messages, and the schemas of forms that servers ask with.
 //!
-//! Fuzzed: `jsonrpc/decode`, `jsonrpc/message`, `mcp/meta`.
+//! Fuzzed: `jsonrpc/decode`, `jsonrpc/message`, `mcp/meta`, `client/form`.
 //! Invariant: a decoder keeps nothing of the body before, and reads what another JSON reader reads.
 
 use serde_json::Value;
 
 use super::Cuts;
+use crate::client::form::Form;
 use crate::jsonrpc::decode::{DecodeError, Decoder, JsonLimits};
 use crate::jsonrpc::message::{InvalidMessage, Message};
 use crate::mcp::meta::Meta;
@@ -65,4 +66,29 @@ fn describe_message(decoder: &mut Decoder, body: &[u8]) -> Result<(Vec<u8>, Stri
         };
         (json, message)
     })
+}
+
+/// A schema on the first line, and what a person types on each other. What a form takes fits its
+/// schema, and so do its defaults.
+pub(super) fn check_client_form(input: &[u8], _: Cuts<'_>) {
+    let mut lines = input.split(|&byte| byte == b'\n');
+    let schema = lines.next().unwrap_or_default();
+    let Ok(schema) = serde_json::from_slice::<Value>(schema) else { return };
+    let form = match Form::read("why", &schema) {
+        Ok(form) => form,
+        Err(fault) => return assert!(!fault.is_empty()),
+    };
+    let typed: Vec<_> = lines.map(String::from_utf8_lossy).collect();
+    for field in &form.fields {
+        assert!(!field.rule().is_empty());
+        if let Some(default) = &field.default {
+            assert_eq!(field.check(default), Ok(()));
+        }
+        for typed in &typed {
+            match field.parse(typed) {
+                Ok(value) => assert_eq!(field.check(&value), Ok(()), "{typed}"),
+                Err(fault) => assert!(!fault.is_empty()),
+            }
+        }
+    }
 }

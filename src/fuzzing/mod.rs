@@ -11,23 +11,34 @@ mod bodies;
 mod events;
 mod heads;
 mod json;
+mod names;
+mod skills;
+mod stream;
 
 use self::bodies::{check_chunked, check_pipeline};
 use self::events::{check_ndjson, check_sse};
 use self::heads::{check_accept, check_head, check_response};
-use self::json::check_jsonrpc;
+use self::json::{check_client_form, check_jsonrpc};
+use self::names::{check_session, check_template};
+use self::skills::check_front_matter;
+use self::stream::check_stream;
 
 /// Every decoder: its name, which is also that of its corpus, and its check of one input cut in one
 /// way.
 pub const DECODERS: &[(&str, Check)] = &[
     ("accept", check_accept),
     ("chunked", check_chunked),
+    ("client_form", check_client_form),
+    ("front_matter", check_front_matter),
     ("head", check_head),
     ("jsonrpc", check_jsonrpc),
     ("ndjson", check_ndjson),
     ("pipeline", check_pipeline),
     ("response", check_response),
+    ("session", check_session),
     ("sse", check_sse),
+    ("stream", check_stream),
+    ("template", check_template),
 ];
 
 /// Asserts that a decoder answers alike to an input whole and cut; panics if not.
@@ -71,6 +82,31 @@ pub fn ndjson(data: &[u8]) {
 /// JSON-RPC messages.
 pub fn jsonrpc(data: &[u8]) {
     run(data, check_jsonrpc);
+}
+
+/// A form of a server: its schema in JSON, and what is typed into it.
+pub fn client_form(data: &[u8]) {
+    run(data, check_client_form);
+}
+
+/// The front matter of a `SKILL.md`.
+pub fn front_matter(data: &[u8]) {
+    run(data, check_front_matter);
+}
+
+/// Ids of sessions, tasks and events, and sealed tokens.
+pub fn session(data: &[u8]) {
+    run(data, check_session);
+}
+
+/// An event stream: each byte is something that happens to it.
+pub fn stream(data: &[u8]) {
+    run(data, check_stream);
+}
+
+/// A template of addresses on the first line, an address on each other.
+pub fn template(data: &[u8]) {
+    run(data, check_template);
 }
 
 /// Where an input is cut.

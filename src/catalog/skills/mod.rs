@@ -9,7 +9,7 @@
 //! (what a file is called). Limits: [`SKILLS_MAX`], and those of `files` and `front_matter`.
 
 mod files;
-mod front_matter;
+pub mod front_matter;
 mod media;
 
 use std::ffi::OsStr;
