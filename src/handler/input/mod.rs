@@ -238,8 +238,8 @@ impl InputErrors {
 
 /// What a text says where the schema's property of this name is a number or a boolean.
 fn said(schema: &Value, name: &str, text: &str) -> Option<Value> {
-    let kinds = &schema.get("properties")?.get(name)?["type"];
-    let takes = |kind: &str| types(kinds).any(|name| name == kind);
+    let types = property_types(schema, schema.get("properties")?.get(name)?);
+    let takes = |name: &str| types.contains(&name);
     let value: Value = serde_json::from_str(text).ok()?;
     let fits = match &value {
         Value::Bool(_) => takes("boolean"),
@@ -401,6 +401,25 @@ fn is_plain(property: &Value) -> bool {
         }
         _ => false,
     }) && members.contains_key("type")
+}
+
+/// The types of value that a property may have, its references and alternatives followed; empty
+/// where the schema leaves it open.
+pub(super) fn property_types<'s>(schema: &'s Value, property: &'s Value) -> Vec<&'s str> {
+    /// Schemas that are looked at for one property, so that one that refers to itself ends.
+    const LOOKED_AT_MAX: usize = 64;
+
+    let mut open = vec![property];
+    let mut found = Vec::new();
+    for _ in 0..LOOKED_AT_MAX {
+        let Some(at) = open.pop() else { break };
+        found.extend(types(&at["type"]));
+        let path = at["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        open.extend(path.and_then(|path| schema.pointer(path)));
+        let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|word| at[word].as_array());
+        open.extend(alternatives.flatten());
+    }
+    found
 }
 
 fn types(value: &Value) -> impl Iterator<Item = &str> {

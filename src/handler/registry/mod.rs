@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::code::Code;
 use super::completion::Completer;
-use super::input::SchemaError;
+use super::input::{SchemaError, property_types};
 use super::prompt::{Prompt, Texts};
 use super::resource::{Read, Resource, ResourceTemplate};
 use super::skill::Skill;
@@ -429,9 +429,13 @@ fn check_variables(
     }
 }
 
-/// The first property that is an array or object and nothing else.
+/// The first property that no text can be: nobody could ever give it.
 fn deep_argument(schema: &Value) -> Option<String> {
-    let deep = |property: &Value| matches!(property["type"].as_str(), Some("array" | "object"));
+    let deep = |property: &Value| {
+        let types = property_types(schema, property);
+        let said = ["string", "number", "integer", "boolean"];
+        !types.is_empty() && !types.iter().any(|name| said.contains(name))
+    };
     let mut properties = schema["properties"].as_object()?.iter();
     properties.find(|(_, property)| deep(property)).map(|(name, _)| name.clone())
 }

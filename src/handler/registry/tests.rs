@@ -112,6 +112,23 @@ fn prompts_take_texts() {
     struct Deep {
         list: Vec<String>,
     }
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[expect(dead_code, reason = "read by the schema alone")]
+    struct Hidden {
+        inner: Option<Deep>,
+    }
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[expect(dead_code, reason = "read by the schema alone")]
+    struct Plain {
+        count: Option<u8>,
+        mode: Option<Mode>,
+    }
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    #[expect(dead_code, reason = "read by the schema alone")]
+    enum Mode {
+        Brief,
+        Whole,
+    }
     let mut registry = Registry::default();
     let prompt = |name: &str| Prompt::new(name, "d", async |_: Cx, _: Place| Ok("x"));
     let completes = async |_: Cx, _: Completing| Ok(vec!["a"]);
@@ -122,7 +139,11 @@ fn prompts_take_texts() {
     assert!(told(prompt("q").complete("x", completes)).contains("completes `x`"));
     let deep = Prompt::new("deep", "d", async |_: Cx, _: Deep| Ok("x"));
     assert!(told(deep).contains("argument `list` must be text"));
+    let hidden = Prompt::new("hidden", "d", async |_: Cx, _: Hidden| Ok("x"));
+    assert!(told(hidden).contains("argument `inner` must be text"));
     let text = Prompt::new("text", "d", async |_: Cx, _: String| Ok("x"));
     assert!(told(text).contains("prompt `text`: the input schema's root"));
+    let plain = Prompt::new("plain", "d", async |_: Cx, _: Plain| Ok("x"));
+    assert_eq!(registry.add_prompt(plain), Ok(()));
     assert!(!registry.has_resources());
 }
