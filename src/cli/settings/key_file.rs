@@ -4,11 +4,9 @@
 //! read is refused, before it is used; so is what is no plain file, which might never end, or never
 //! open. Limit: `FILE_BYTES_MAX`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-
-use rustix::fs::{Mode, OFlags};
 
 use crate::session::seal::StateKey;
 
@@ -29,16 +27,13 @@ pub(super) fn read(path: &str) -> Result<StateKey, String> {
         };
         format!("\"{path}\" cannot be read: {error}: {fix}")
     };
-    // A pipe that nobody writes to opens at once this way.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty());
-    let file = File::from(opened.map_err(|error| unread(error.into()))?);
-    // Asked of the open file, so that it is the one that is read.
-    let metadata = file.metadata().map_err(unread)?;
-    if !metadata.is_file() {
+    // Before it is opened: a pipe that nobody writes to never opens.
+    if !fs::metadata(path).map_err(unread)?.is_file() {
         return Err(format!("\"{path}\" must be a plain file: write the key to one, mode 600"));
     }
-    let mode = metadata.permissions().mode() & 0o777;
+    let file = File::open(path).map_err(unread)?;
+    // Asked of the open file, so that it is the one that is read.
+    let mode = file.metadata().map_err(unread)?.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
         return Err(format!(
             "\"{path}\" has mode {mode:o}: others than its owner may use the key; chmod 600 it, \
@@ -54,8 +49,9 @@ pub(super) fn read(path: &str) -> Result<StateKey, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
+    use std::fs::Permissions;
     use std::path::Path;
+    use std::process::Command;
 
     use super::*;
 
@@ -90,8 +86,8 @@ mod tests {
     fn what_is_no_plain_file_is_refused_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");
-        let (kind, owner) = (rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR);
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, owner, 0).expect("a pipe");
+        let made = Command::new("mkfifo").args(["-m", "600"]).arg(&fifo).status();
+        assert!(made.is_ok_and(|status| status.success()), "a pipe");
         for path in [fifo.as_path(), folder.path(), Path::new("/dev/zero")] {
             let fault = read(path.to_str().expect("UTF-8")).expect_err("no plain file");
             assert!(fault.contains("must be a plain file: write the key to one"), "{fault}");
