@@ -167,8 +167,8 @@ pub struct RawAnswers {
     ///
     /// Where KEY is asked for, VALUE is taken: text, a number, yes or no, the name or number of a
     /// choice, several with commas between them. What is not answered so is asked for on the
-    /// terminal; without one the question is cancelled. A page to visit and a message to write
-    /// are asked for on a terminal alone.
+    /// terminal; without one the question is cancelled, and the exit status is 1. A page to visit
+    /// and a message to write are asked for on a terminal alone.
     #[arg(long, value_name = "KEY=VALUE", help_heading = QUESTIONS)]
     pub answer: Vec<String>,
     /// Folder or file to tell the server of when it asks for roots; may be repeated

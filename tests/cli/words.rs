@@ -93,11 +93,19 @@ fn what_does_not_work_ends_with_1_and_names_the_place_and_the_fix() {
         ),
         (&["--listen", &taken], &[&taken, "a file that is no socket is in the way; remove it"]),
         (&["--listen", &missing], &[&missing, "the directory does not exist; make it first"]),
+        (
+            &["call", &port, "greet"],
+            &["(JSON-RPC error -32021)", "fix: give --answer KEY=VALUE, or call from a terminal"],
+        ),
         (&["ls", &missing], &[&missing, "cannot connect to the socket", "fix: check the path"]),
     ];
     for (words, parts) in table {
         says(words, 1, parts);
     }
+    let ran = run(&["call", &port, "greet", "--answer", "nam=Ada"]);
+    assert_eq!(ran.status.code(), Some(1), "the question was not answered");
+    assert_eq!(text(&ran.stdout), "Hello, whoever you are!\n", "the result is told all the same");
+    assert!(text(&ran.stderr).ends_with("did you mean name?\n"), "{}", text(&ran.stderr));
     server.end_well();
     let refused = "cannot connect to";
     says(&["ls", &port], 1, &[&port, refused, "fix: check the address and port, and that"]);
