@@ -14,26 +14,31 @@ use crate::mcp::uri::{self, UriTemplate};
 use crate::session::id::{IdMint, NoRandom, OfSession, OfTask, Place, SessionId, TaskId};
 use crate::session::seal::{NotSealedHere, Sealer, StateKey};
 
-/// What makes ids and tokens. Its keys are drawn at random: no input holds what it made.
-static MAKER: LazyLock<Result<(IdMint, Sealer), NoRandom>> = LazyLock::new(|| {
-    let sealer = Sealer::new(&StateKey::default(), "fuzzing")?;
-    Ok((IdMint::new()?, sealer))
-});
+/// What makes ids and tokens that are then changed.
+static MAKER: LazyLock<Result<(IdMint, Sealer), NoRandom>> = LazyLock::new(maker);
+
+/// What never made any: a fuzzer reads from memory what the other made, and brings it back.
+static JUDGE: LazyLock<Result<(IdMint, Sealer), NoRandom>> = LazyLock::new(maker);
+
+fn maker() -> Result<(IdMint, Sealer), NoRandom> {
+    Ok((IdMint::new()?, Sealer::new(&StateKey::default(), "fuzzing")?))
+}
 
 /// The input is read as each kind of name; then it is what a made one is changed by, and what is
 /// sealed, bound to what stands before the first cut.
 pub(super) fn check_session(input: &[u8], cuts: Cuts<'_>) {
-    let Ok((mint, sealer)) = &*MAKER else { return };
     check_event_id(input);
+    let Ok((mint, sealer)) = &*JUDGE else { return };
     if let Some(id) = SessionId::read(input) {
         assert!(id.as_bytes() == input && id.as_str().as_bytes() == input);
         assert!(id.place().is_some() && !mint.made(&id), "never made");
         assert!(TaskId::read(input).is_some_and(|id| !mint.made(&id)));
     }
-    check_changed_id(input, mint);
     if let Ok(token) = std::str::from_utf8(input) {
         assert_eq!(sealer.open(b"", token), Err(NotSealedHere));
     }
+    let Ok((mint, sealer)) = &*MAKER else { return };
+    check_changed_id(input, mint);
     check_changed_token(input, cuts, sealer);
 }
 
