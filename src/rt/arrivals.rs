@@ -35,7 +35,8 @@ pub enum Arrival {
     /// The drain began and the listening sockets are closed. Told once; then come connections that
     /// other workers hand over, if any, and `Ended`.
     Draining,
-    /// While draining: no connection lives and none waits.
+    /// While draining: no connection lives and none waits. Told once; whoever asks on waits for one
+    /// that another worker hands over, and is told again after its end.
     Ended,
 }
 
@@ -50,6 +51,7 @@ pub(super) struct Arrivals {
     /// Set when the drain begins, before the mailbox's bell is rung.
     draining: Arc<AtomicBool>,
     told_drain: bool,
+    told_end: bool,
     accepts_first: bool,
     adopted_count: u64,
     failure_count: u64,
@@ -69,6 +71,7 @@ impl Arrivals {
             gate,
             draining,
             told_drain: false,
+            told_end: false,
             accepts_first: false,
             adopted_count: 0,
             failure_count: 0,
@@ -117,6 +120,7 @@ impl Arrivals {
                 Ok(socket) => {
                     self.adopted_count += 1;
                     self.acceptor.note_arrival();
+                    self.told_end = false;
                     return Some(Arrival::Handed { socket, input });
                 }
                 // The driver has no room for it: it is closed.
@@ -133,7 +137,11 @@ impl Arrivals {
             self.told_drain = true;
             return Some(Arrival::Draining);
         }
-        (self.gate.inside() == 0).then_some(Arrival::Ended)
+        if self.told_end || self.gate.inside() > 0 {
+            return None;
+        }
+        self.told_end = true;
+        Some(Arrival::Ended)
     }
 
     /// Ready when another look is worth it.
@@ -151,6 +159,7 @@ impl Arrivals {
             return self.acceptor.poll_wait(context);
         }
         self.gate.watch(context);
-        if self.gate.inside() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        let ends = self.gate.inside() == 0 && !self.told_end;
+        if ends { Poll::Ready(()) } else { Poll::Pending }
     }
 }

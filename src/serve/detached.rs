@@ -8,11 +8,11 @@
 //! `io.modelcontextprotocol/tasks`. Limits: `call_timeout`, `task_life`.
 //! Invariant: a stream that a call answers on ends, once.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use super::attend::{cancel, poll_work};
 use super::shard::{Phase, Shard, count};
@@ -39,6 +39,57 @@ enum End {
     Cancelled(Finished),
 }
 
+/// The calls of a core that run by themselves and are no tasks: no connection need stand for them.
+#[derive(Debug, Default)]
+pub(super) struct Roamers {
+    state: Rc<RoamersState>,
+}
+
+#[derive(Debug, Default)]
+struct RoamersState {
+    count: Cell<usize>,
+    /// Who waits until there is none.
+    waiting: RefCell<Vec<Waker>>,
+}
+
+/// One of them, as long as it lives.
+struct Roaming(Rc<RoamersState>);
+
+impl Roamers {
+    fn join(&self) -> Roaming {
+        self.state.count.set(self.state.count.get() + 1);
+        Roaming(self.state.clone())
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.count.get() == 0
+    }
+
+    /// Waits until there is none.
+    pub(super) fn rest(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| {
+            if self.is_empty() {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.state.waiting.borrow_mut();
+            if !waiting.iter().any(|held| held.will_wake(context.waker())) {
+                waiting.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Roaming {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        if self.0.count.get() == 0 {
+            self.0.waiting.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
 /// Lets a call go on by itself.
 pub(super) fn detach(
     shard: &Rc<Shard>,
@@ -51,7 +102,7 @@ pub(super) fn detach(
     // Room was made sure of before the call began.
     let began = session.begin_work(work.clone());
     debug_assert!(began.is_ok(), "a call began without room");
-    let task_shard = shard.clone();
+    let (task_shard, roaming) = (shard.clone(), shard.roamers.join());
     shard.spawn(Box::pin(async move {
         let shard = task_shard;
         let deadline = shard.now().after(shard.limits().call_timeout);
@@ -60,6 +111,7 @@ pub(super) fn detach(
         session.end_work(&work, shard.now());
         drop(work);
         settle(&shard, running);
+        drop(roaming);
     }));
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::date::{DateCache, DateLine};
+use super::detached::Roamers;
 use super::limits::ServeLimits;
 use super::route::SESSIONLESS_METHODS;
 use crate::base::clock::Clock;
@@ -99,6 +100,8 @@ pub struct Shard {
     pub(super) subscriptions: Rc<Subscriptions>,
     /// The tasks of this core; `None` for a server without any.
     pub(super) tasks: Option<Rc<Tasks>>,
+    /// The calls of this core that run by themselves.
+    pub(super) roamers: Roamers,
     /// Whether somebody looks after ended tasks.
     are_tasks_watched: Cell<bool>,
     /// Whether somebody looks after idle sessions.
@@ -158,6 +161,7 @@ impl Shard {
             sessions,
             subscriptions,
             tasks,
+            roamers: Roamers::default(),
             are_tasks_watched: Cell::new(false),
             are_sessions_watched: Cell::new(false),
             buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
@@ -316,10 +320,16 @@ impl Shard {
         }));
     }
 
-    /// Waits until no task runs.
+    /// Waits until nothing runs by itself: no task, and no call of a session.
     pub async fn rest(&self) {
-        if let Some(tasks) = &self.tasks {
-            tasks.rest().await;
+        loop {
+            self.roamers.rest().await;
+            if let Some(tasks) = &self.tasks {
+                tasks.rest().await;
+            }
+            if self.roamers.is_empty() {
+                return;
+            }
         }
     }
 

@@ -7,9 +7,12 @@
 mod offer;
 
 use std::any::Any;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -298,17 +301,25 @@ async fn work(mut seat: WorkerSeat, frozen: Frozen) {
         seat.spawn(serve(socket, shift, &shard, &bench));
     }
     let cancel_at = shard.drain();
-    if clock.timers().timeout(cancel_at, see_out(&mut seat, &shard, &bench)).await.is_err() {
+    let mut are_gone = false;
+    let seen_out = see_out(&mut seat, &shard, &bench, &mut are_gone);
+    if clock.timers().timeout(cancel_at, seen_out).await.is_err() {
         shard.cancel();
         let give_up_at = clock.now().after(CANCEL_GRACE);
+        let seen_out = see_out(&mut seat, &shard, &bench, &mut are_gone);
         // Who is still there after that took no answer in time: the process ends regardless.
-        let _ = clock.timers().timeout(give_up_at, see_out(&mut seat, &shard, &bench)).await;
+        let _ = clock.timers().timeout(give_up_at, seen_out).await;
     }
 }
 
 /// The next connection; `None` when the drain begins or ends.
 async fn next_connection(seat: &mut WorkerSeat) -> Option<(Socket, Shift)> {
-    match seat.next_connection().await {
+    connection(seat.next_connection().await)
+}
+
+/// The connection that came, if one did, and how it begins.
+fn connection(arrival: Arrival) -> Option<(Socket, Shift)> {
+    match arrival {
         Arrival::Accepted(accepted) => Some((accepted.socket, Shift::Wait)),
         Arrival::Handed { socket, input } => Some((socket, Shift::with_input(input))),
         Arrival::Draining | Arrival::Ended => None,
@@ -331,12 +342,33 @@ fn serve<B: Bench>(
     serve_connection(socket, shift, shard.clone(), move |socket, shift| bench(socket, shift))
 }
 
-/// Serves those that other workers still hand over, until no connection lives and no task runs.
-async fn see_out<B: Bench>(seat: &mut WorkerSeat, shard: &Rc<Shard>, bench: &Rc<B>) {
-    while let Some((socket, shift)) = next_connection(seat).await {
-        seat.spawn(serve(socket, shift, shard, bench));
+/// Serves those that other workers still hand over, until no connection lives and nothing runs by
+/// itself. `are_gone` says whether the connections of this worker are known to have ended.
+async fn see_out<B: Bench>(
+    seat: &mut WorkerSeat,
+    shard: &Rc<Shard>,
+    bench: &Rc<B>,
+    are_gone: &mut bool,
+) {
+    loop {
+        let came = {
+            let (mut next, mut rest) = (pin!(seat.next_connection()), pin!(shard.rest()));
+            poll_fn(|context| match next.as_mut().poll(context) {
+                Poll::Ready(arrival) => Poll::Ready(Some(arrival)),
+                Poll::Pending if *are_gone => rest.as_mut().poll(context).map(|()| None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        let Some(arrival) = came else { return };
+        match connection(arrival) {
+            Some((socket, shift)) => {
+                *are_gone = false;
+                seat.spawn(serve(socket, shift, shard, bench));
+            }
+            None => *are_gone = true,
+        }
     }
-    shard.rest().await;
 }
 
 /// Passes on to this core's clients what changed.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ringlane::ListenAddress;
 use serde_json::json;
 
+use crate::resuming::{at_once, leave_running};
+use crate::sessions::greet;
 use crate::support::ask::{Ask, BOTH, JSON, LEGACY, MODERN, NDJSON, SSE};
 use crate::support::client::{Conn, End, Frame};
 use crate::support::house::{Ground, House, each, plain};
@@ -165,4 +167,62 @@ fn a_request_whose_body_is_still_coming_is_answered() {
         assert_eq!((answer.status, answer.head.closes()), (200, true));
         assert_eq!(conn.end(), End::Clean);
     });
+}
+
+#[test]
+fn calls_that_run_without_a_connection_have_their_time_too() {
+    each(at_once, |house| {
+        leave_running(house, &greet(house, LEGACY), "hold");
+        drain(house);
+        house.gate.open();
+        house.hear("passed");
+        house.hear("dropped");
+    });
+    let short = |settings: &mut ringlane::Settings| {
+        at_once(settings);
+        settings.serve.limits.drain_timeout = Duration::from_millis(30);
+    };
+    each(short, |house| {
+        leave_running(house, &greet(house, LEGACY), "tidy");
+        drain(house);
+        house.hear("cancelled");
+    });
+}
+
+/// The worker that keeps a session, as its id says.
+fn worker_of(id: &str) -> u8 {
+    id.as_bytes()[2]
+}
+
+#[test]
+fn a_worker_whose_connections_are_gone_serves_those_that_others_hand_over() {
+    for io in [ringlane::IoChoice::Auto, ringlane::IoChoice::Epoll] {
+        let house = House::open(Ground { io, workers: 2 }, at_once);
+        let open = || {
+            let mut conn = house.connect();
+            let answer = conn.ask(&Ask::initialize(LEGACY));
+            (answer.field("Mcp-Session-Id").unwrap().to_owned(), conn)
+        };
+        let (id, mut here) = open();
+        let mut there = open();
+        while worker_of(&there.0) == worker_of(&id) {
+            there = open();
+        }
+        let mut there = there.1;
+        leave_running(&house, &id, "hold");
+        let ping = Ask::new(LEGACY, "ping");
+        let bytes = ping.clone().of_session(&id).bytes();
+        let (first, rest) = bytes.split_at(20);
+        there.expect(&ping);
+        there.expect(&ping);
+        there.write(&[&ping.bytes(), first].concat());
+        assert_eq!(there.read().status, 200);
+        house.drain();
+        assert_eq!(here.end(), End::Clean);
+        there.write(rest);
+        let answer = there.read();
+        assert_eq!((answer.status, answer.head.closes()), (200, true));
+        house.gate.open();
+        house.hear("passed");
+    }
 }

@@ -11,7 +11,7 @@ use crate::support::client::{Conn, End, Frame};
 use crate::support::house::{House, each, each_and_two};
 
 /// Calls that take their time are made resumable at once.
-fn at_once(settings: &mut Settings) {
+pub(crate) fn at_once(settings: &mut Settings) {
     settings.serve.sessions.limits.priming_delay = Duration::ZERO;
 }
 
@@ -35,6 +35,18 @@ fn resume(house: &House, id: &str, event_id: &str) -> Conn {
     conn.send_open(events(id, &[&format!("Last-Event-ID: {event_id}")]));
     assert_eq!(conn.begin().status, 200);
     conn
+}
+
+/// Leaves a call running that no connection stands for.
+pub(crate) fn leave_running(house: &House, id: &str, tool: &str) {
+    let (mut caller, event_id) = primed(house, id, tool);
+    house.hear("started");
+    let mut reader = resume(house, id, &event_id);
+    reader.half_close();
+    for conn in [&mut caller, &mut reader] {
+        conn.abandon();
+        assert_eq!(conn.end(), End::Clean);
+    }
 }
 
 /// Reads on to the end: the messages, and the id of each.
