@@ -14,7 +14,7 @@
 //! Invariant: one carrier at a time; a head, once sent, is followed by a whole body or a cut.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -43,6 +43,16 @@ pub(super) enum Purpose {
     Events(Rc<Session>),
     /// A client of the modern era listens.
     Subscription,
+}
+
+impl Purpose {
+    /// Whether its session has ended, which wakes all carriers of that session's streams.
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Answer(session) | Self::Events(session) => session.has_ended(),
+            Self::Subscription => false,
+        }
+    }
 }
 
 /// A stream and how it goes out.
@@ -253,7 +263,8 @@ impl Carriage {
     }
 
     /// Sends what is written. Mostly the peer takes it at once; a box is made to wait for it, which
-    /// silent streams need not hold room for.
+    /// silent streams need not hold room for. Who waits leaves when the stream is none of its
+    /// business any more: what it holds was copied, and a client may have many such connections.
     async fn flush<T: Transport>(
         &mut self,
         transport: &T,
@@ -266,8 +277,20 @@ impl Carriage {
         wire::send_slices(transport, &[IoSlice::new(&output)], &mut self.output)?;
         drop(output);
         if !self.output.is_empty() {
-            let rest = wire::flush(transport, shard, &mut self.output, Deadline::NEVER);
-            Box::pin(rest).await?;
+            let (stream, carrier, purpose) = (&self.stream, self.carrier, &self.purpose);
+            let mut rest =
+                Box::pin(wire::flush(transport, shard, &mut self.output, Deadline::NEVER));
+            poll_fn(|context| {
+                let sent = rest.as_mut().poll(context);
+                if sent.is_ready() || !stream.is_superseded(carrier, context) && !purpose.is_over()
+                {
+                    return sent;
+                }
+                transport.reset_on_close();
+                Poll::Ready(Err(CloseReason::Superseded))
+            })
+            .await?;
+            drop(rest);
             // A stream may be silent for long, and hold nothing.
             self.output = Vec::new();
         }

@@ -8,6 +8,8 @@ mod asking;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod carrying;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod cuts;

@@ -383,9 +383,10 @@ impl Session {
         for question in self.questions.take() {
             question.settle(Err(ended()));
         }
-        for stream in self.streams.take().iter().filter(|stream| stream.is_standalone()) {
-            stream.end();
-        }
+        let streams = self.streams.take();
+        // One that has ended may still be carried, to a peer that reads slowly: its carrier is woken.
+        let ends = |stream: &&Rc<EventStream>| stream.is_standalone() || stream.has_ended();
+        streams.iter().filter(ends).for_each(|stream| stream.end());
         self.watched.take();
         self.kept_bytes.set(0);
     }

@@ -337,6 +337,16 @@ impl EventStream {
         Poll::Pending
     }
 
+    /// Whether another carrier took over. If none did, the next thing that happens to the stream
+    /// wakes this one, as it does who asks for news.
+    pub fn is_superseded(&self, carrier: u32, context: &Context<'_>) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        if inner.carrier == carrier {
+            inner.carrier_waker = Some(context.waker().clone());
+        }
+        inner.carrier != carrier
+    }
+
     /// Hands the events that wait to `send`, all at once, and wakes who waits for room.
     pub fn take(&self, send: impl FnOnce(&[u8])) {
         let mut inner = self.inner.borrow_mut();
