@@ -13,6 +13,32 @@ use crate::session::change::Change;
 use crate::session::question::{Question, Reply};
 use crate::session::stream::EventStream;
 
+/// How many lists there are that may change.
+const LIST_COUNT: usize = 3;
+
+/// How many messages may wait on a stream for what belongs to no request, where so many resources
+/// are watched: the one that primes it, and one of each thing that may change.
+pub(super) fn announcements_max(watched_resources_max: usize) -> usize {
+    1 + LIST_COUNT + watched_resources_max
+}
+
+/// The message that told of something last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    stream: Option<u32>,
+    number: u64,
+}
+
+/// The last that was told of each list.
+pub(super) type ToldLists = [Option<Told>; LIST_COUNT];
+
+/// A resource that the client watches.
+#[derive(Debug)]
+pub(super) struct Watched {
+    uri: Box<str>,
+    told: Option<Told>,
+}
+
 impl Session {
     /// Sends a request to the client on this stream.
     ///
@@ -76,46 +102,71 @@ impl Session {
     /// `watched_resources_max`, `watched_bytes_max`.
     pub fn watch(&self, uri: &str) -> Result<(), TooMany> {
         let mut watched = self.watched.borrow_mut();
-        if watched.iter().any(|held| &**held == uri) {
+        if watched.iter().any(|held| &*held.uri == uri) {
             return Ok(());
         }
         if watched.len() >= self.shared.limits.watched_resources_max {
             return Err(TooMany("watched_resources_max"));
         }
-        let held_bytes: usize = watched.iter().map(|held| held.len()).sum();
+        let held_bytes: usize = watched.iter().map(|held| held.uri.len()).sum();
         if held_bytes + uri.len() > self.shared.limits.watched_bytes_max {
             return Err(TooMany("watched_bytes_max"));
         }
-        watched.push(uri.into());
+        watched.push(Watched { uri: uri.into(), told: None });
         Ok(())
     }
 
     /// Watches a resource no more. To end what never began is no fault.
     pub fn unwatch(&self, uri: &str) {
-        self.watched.borrow_mut().retain(|held| &**held != uri);
+        self.watched.borrow_mut().retain(|held| &*held.uri != uri);
     }
 
-    /// Tells the client of a change, on the newest stream that it opened for such things. Without
-    /// one there is nobody to tell.
+    /// Tells the client of a change, on the newest stream that it opened for such things, unless
+    /// the same waits there to be read: one that reads slowly learns all that changed, and nothing
+    /// twice. Without a stream there is nobody to tell.
     pub fn announce(&self, change: &Change) {
-        if let Change::ResourceUpdated(uri) = change
-            && !self.watched.borrow().iter().any(|held| **held == **uri)
-        {
+        let (mut lists, mut watched) = (self.told_lists.get(), self.watched.borrow_mut());
+        let told = match change {
+            Change::Tools => &mut lists[0],
+            Change::Prompts => &mut lists[1],
+            Change::Resources => &mut lists[2],
+            Change::ResourceUpdated(uri) => {
+                match watched.iter_mut().find(|held| *held.uri == **uri) {
+                    Some(held) => &mut held.told,
+                    None => return,
+                }
+            }
+            // Legacy clients know nothing of tasks.
+            Change::Task(_) | Change::TasksWatched(..) => return,
+        };
+        let Some(stream) = self.newest_standalone() else { return };
+        let waits = |told: Told| told.stream == stream.number() && stream.is_waiting(told.number);
+        if told.is_some_and(waits) {
             return;
         }
+        // What is written first may be the event that primes the stream.
+        self.note_growth(stream.open());
+        let next = Told { stream: stream.number(), number: stream.next_number() };
+        if self.notify(&stream, &mut |out| change.encode(out, b"")) {
+            *told = Some(next);
+            self.told_lists.set(lists);
+        }
+    }
+
+    /// The newest stream for what belongs to no request: of those that are read, if any is.
+    fn newest_standalone(&self) -> Option<Rc<EventStream>> {
         let streams = self.streams.borrow();
         let mut standalone = streams.iter().rev().filter(|stream| stream.is_standalone());
         let read = standalone.clone().find(|stream| stream.is_attached());
-        let Some(target) = read.or_else(|| standalone.next()).cloned() else { return };
-        drop(streams);
-        self.notify(&target, &mut |out| change.encode(out, b""));
+        read.or_else(|| standalone.next()).cloned()
     }
 
     /// Tells the client that all it watches changed.
     pub(in crate::session) fn announce_watched(&self) {
-        let watched = self.watched.borrow().clone();
+        let watched: Vec<_> =
+            self.watched.borrow().iter().map(|held| held.uri.as_ref().into()).collect();
         for uri in watched {
-            self.announce(&Change::ResourceUpdated(uri.into()));
+            self.announce(&Change::ResourceUpdated(uri));
         }
     }
 }

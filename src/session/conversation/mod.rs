@@ -11,6 +11,7 @@ mod client;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use self::client::{ToldLists, Watched, announcements_max};
 use crate::base::time::Now;
 use crate::http::frame::EventId;
 use crate::http::negotiate::StreamFormat;
@@ -75,7 +76,8 @@ pub struct Session {
     work: RefCell<Vec<Rc<dyn Work>>>,
     streams: RefCell<Vec<Rc<EventStream>>>,
     questions: RefCell<Vec<Rc<Question>>>,
-    watched: RefCell<Vec<Box<str>>>,
+    watched: RefCell<Vec<Watched>>,
+    told_lists: Cell<ToldLists>,
     shared: Rc<Shared>,
 }
 
@@ -117,6 +119,7 @@ impl Session {
             streams: RefCell::default(),
             questions: RefCell::default(),
             watched: RefCell::default(),
+            told_lists: Cell::default(),
             shared,
         }
     }
@@ -262,12 +265,14 @@ impl Session {
             self.next_stream.set(number.wrapping_add(1));
             number
         });
+        let watched_max = limits.watched_resources_max;
+        let events_min = if is_standalone { announcements_max(watched_max) } else { 0 };
         let plan = StreamPlan {
             number,
             format,
             is_standalone,
             primes: self.revision().rules().priming.then_some(limits.retry_delay),
-            events_max: limits.replay_events_max,
+            events_max: limits.replay_events_max.max(events_min),
             unsent_bytes_max: limits.stream_buffer_bytes_max,
         };
         let stream = Rc::new(EventStream::new(plan, self.shared.store.open(), now));

@@ -246,6 +246,35 @@ fn a_change_goes_to_one_stream_the_newest_that_is_read() {
     assert_eq!(told(), [0, 1, 0]);
 }
 
+#[test]
+fn a_client_that_reads_slowly_misses_no_change_and_is_told_none_twice() {
+    let changes = [Change::Tools, Change::Prompts, Change::Resources];
+    let session = session_of(Revision::V2025_11_25, limits());
+    let uris: Vec<_> = (0..limits().watched_resources_max).map(|n| format!("a:{n}")).collect();
+    uris.iter().for_each(|uri| session.watch(uri).expect("room"));
+    let all = uris.len() + changes.len();
+    let stream = session.open_standalone(Now(0)).expect("room");
+    let told = |stream: &EventStream| taken(stream).matches("data: ").count();
+    for attached in [true, false] {
+        let carrier = stream.attach();
+        for _ in 0..3 {
+            session.announce_watched();
+            changes.iter().for_each(|change| session.announce(change));
+        }
+        assert_eq!(told(&stream), all);
+        changes.iter().for_each(|change| session.announce(change));
+        assert_eq!(told(&stream), changes.len(), "what was read is told anew");
+        if attached {
+            stream.detach(carrier, Now(0));
+        }
+    }
+    session.announce(&Change::Tools);
+    let newer = session.open_standalone(Now(0)).expect("room");
+    newer.attach();
+    session.announce(&Change::Tools);
+    assert_eq!(told(&newer), 1, "what waits elsewhere does not hold it back");
+}
+
 /// 5.9
 #[test]
 fn the_end_lets_go_of_everything() {
