@@ -9,13 +9,15 @@
 //! Invariant: a stream that a call answers on ends, once.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use super::attend::{cancel, poll_work};
 use super::shard::{Phase, Shard, count};
+use crate::base::pool::FuturePool;
 use crate::base::time::Deadline;
 use crate::controller::dispatch::RunningCall;
 use crate::handler::answer::Finished;
@@ -182,10 +184,26 @@ async fn run(shard: &Shard, running: &mut RunningCall, deadline: Deadline) -> En
     .await;
     match reason {
         Ok(finished) => End::Finished(finished),
-        Err(Some(reason)) => End::Finished(cancel(shard, running, reason).await),
-        Err(None) => {
-            End::Cancelled(cancel(shard, running, "the client cancelled the request").await)
+        Err(reason) => {
+            let said = reason.unwrap_or("the client cancelled the request");
+            let finished = cancel(shard, running, said).await;
+            let_go(shard, running);
+            if reason.is_some() { End::Finished(finished) } else { End::Cancelled(finished) }
         }
+    }
+}
+
+/// Drops the handler of a call that ended before its time, so that its questions are taken back on
+/// the stream while that is open. A task's are taken back with the task.
+fn let_go(shard: &Shard, running: &mut RunningCall) {
+    if running.call.task().is_some() {
+        return;
+    }
+    let nothing = FuturePool::new(0).run(pending());
+    let work = std::mem::replace(&mut running.work, nothing);
+    // A handler that panics as it is dropped harms its own call alone.
+    if catch_unwind(AssertUnwindSafe(|| drop(work))).is_err() {
+        count(&shard.counters().panics);
     }
 }
 

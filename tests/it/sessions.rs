@@ -1,6 +1,10 @@
 //! Sessions of the legacy era: opened, named, bounded, ended (2.15, 2.16, 5.6 to 5.10, 5.15).
 
-use ringlane::{Revision, SessionMode, Settings};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use ringlane::{ListenAddress, Revision, SessionMode, Settings};
 use serde_json::{Value, json};
 
 use crate::support::ask::{ALL, Ask, BOTH, JSON, LEGACY, NDJSON, SSE};
@@ -226,6 +230,40 @@ fn a_call_is_cancelled_by_its_own_session_alone() {
             house.hear("cancelled");
             assert!(house.is_quiet());
             assert_eq!(conn.read().said(), "tidied up");
+        }
+    });
+}
+
+/// What comes as data of events, up to so many or to the end of the stream.
+fn told(stream: &mut impl BufRead, count_max: usize) -> Vec<Value> {
+    let lines = stream.lines().map(Result::unwrap).take_while(|line| line != "0");
+    let data = lines.filter_map(|line| line.strip_prefix("data: ").map(str::to_owned));
+    data.take(count_max).map(|json| serde_json::from_str(&json).unwrap()).collect()
+}
+
+#[test]
+fn a_cancelled_call_takes_its_questions_back() {
+    each(plain, |house| {
+        let mut control = house.connect();
+        let can = json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}});
+        let greeting = control.ask(&Ask::initialize(LEGACY).param("capabilities", can));
+        let id = greeting.field("Mcp-Session-Id").unwrap();
+        let ListenAddress::Tcp(address) = house.addresses[0] else { panic!("TCP") };
+        let mut caller = TcpStream::connect(address).unwrap();
+        caller.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let call = Ask::call(LEGACY, "asks", json!({})).id(9).of_session(id);
+        caller.write_all(&call.bytes()).unwrap();
+        let mut stream = BufReader::new(caller);
+        let asked: Vec<_> = told(&mut stream, 4).iter().map(|it| it["id"].clone()).collect();
+        assert_eq!(asked, [0, 1, 2, 3]);
+        let cancel = Ask::notification(LEGACY, "notifications/cancelled").param("requestId", 9);
+        assert_eq!(control.ask(&cancel.of_session(id)).status, 202);
+        let mut taken_back = told(&mut stream, usize::MAX);
+        taken_back.sort_by_key(|it| it["params"]["requestId"].as_u64());
+        assert_eq!(taken_back.len(), asked.len());
+        for (back, id) in taken_back.iter().zip(&asked) {
+            assert_eq!(back["method"], "notifications/cancelled");
+            assert_eq!(&back["params"]["requestId"], id);
         }
     });
 }
