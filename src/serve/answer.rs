@@ -51,7 +51,7 @@ pub(super) fn answer(
         }
         Route::Probe { status, text } => {
             let with_body = head.method != Method::Head;
-            reply::text(out, shard, status, text, &manner, with_body);
+            reply::state(out, shard, status, text, &manner, with_body);
         }
         Route::Options => {
             let mut answer = HeadWriter::new(out, 204);

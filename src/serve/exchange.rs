@@ -21,7 +21,7 @@ use super::answer::{answer, refuse};
 use super::attend::Attended;
 use super::carry::Carriage;
 use super::connection::{CloseReason, Next, Parcel, Shift};
-use super::reply::{self, Manner, ReplyPlan};
+use super::reply::{self, ReplyPlan};
 use super::route::{self, Route};
 use super::shard::{Shard, count};
 use super::transport::Transport;
@@ -160,6 +160,7 @@ impl<'s> Exchange<'s> {
 
     /// Answers that there is no room now, and ends the connection.
     pub(super) async fn turn_away<T: Transport>(&mut self, transport: &T) {
+        count(&self.shard.counters().requests);
         self.give_up(503, "the worker of this session is busy; try again");
         if self.send(transport).await.is_ok() {
             wire::linger(transport, self.shard).await;
@@ -299,10 +300,14 @@ impl<'s> Exchange<'s> {
                 return Step::Answered(Persistence::Close);
             }
         };
+        let admitted = route::admit(&head, self.shard);
+        if let Ok(Route::Elsewhere(worker)) = admitted {
+            return Step::Moves(worker);
+        }
+        // One that moves is counted where it is answered.
         count(&self.shard.counters().requests);
         let body = whole_body(head.framing, &bytes[head_bytes..], limits.body.body_bytes_max);
-        let step = match (route::admit(&head, self.shard), body) {
-            (Ok(Route::Elsewhere(worker)), _) => return Step::Moves(worker),
+        let step = match (admitted, body) {
             (Ok(route), Some(body)) => {
                 answer(self.shard, &head, route, body, peer, &mut self.output)
             }
@@ -380,7 +385,7 @@ impl<'s> Exchange<'s> {
         count(&self.shard.counters().refusals);
         self.used = self.input.len();
         let line = format!("{reason}\n");
-        reply::text(&mut self.output, self.shard, status, &line, &Manner::last(), true);
+        reply::last_words(&mut self.output, self.shard, status, &line);
         CloseReason::Answered
     }
 }

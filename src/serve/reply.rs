@@ -202,8 +202,8 @@ pub(super) fn refusal(
     }
 }
 
-/// Writes a line of text.
-pub(super) fn text(
+/// Writes what a probe asked for, as a line of text. Who probes knows when to ask again.
+pub(super) fn state(
     out: &mut Vec<u8>,
     shard: &Shard,
     status: u16,
@@ -211,12 +211,24 @@ pub(super) fn text(
     manner: &Manner,
     with_body: bool,
 ) {
+    let head = HeadWriter::new(out, status);
+    write_text(head, shard, text, manner);
+    if with_body {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Writes the last answer of a connection, as a line of text.
+pub(super) fn last_words(out: &mut Vec<u8>, shard: &Shard, status: u16, text: &str) {
     let mut head = HeadWriter::new(out, status);
+    retry_after(&mut head, status);
+    write_text(head, shard, text, &Manner::last());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn write_text(mut head: HeadWriter<'_>, shard: &Shard, text: &str, manner: &Manner) {
     head.field("Content-Type", b"text/plain; charset=utf-8");
     head.field("Cache-Control", b"no-store");
     head.lines(|out| manner.write_lines(out, shard));
     head.finish_length(text.len() as u64, manner.version, manner.persistence);
-    if with_body {
-        out.extend_from_slice(text.as_bytes());
-    }
 }

@@ -28,6 +28,8 @@ mod listening;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod moving;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod resuming;
