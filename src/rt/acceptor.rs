@@ -207,6 +207,11 @@ impl Acceptor {
     /// While draining: what is left in the backlogs, each listener closed when it has none.
     fn take_backlog(&mut self) -> Option<Accepted> {
         for index in 0..self.listeners.len() {
+            // The one before may have used the batch up to find that nobody waits; none is closed
+            // unasked.
+            if self.batch_left == 0 {
+                self.batch_left = BATCH;
+            }
             if let Some(accepted) = self.try_accept_from(index) {
                 return Some(accepted);
             }
@@ -273,7 +278,34 @@ async fn step_aside() {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::rt::clock::Origin;
+    use crate::rt::driver::{Driver, IoChoice, block_on};
+    use crate::rt::gate::House;
+
+    #[test]
+    fn a_drain_closes_no_listener_before_its_backlog_is_taken() {
+        for choice in [IoChoice::Auto, IoChoice::Epoll] {
+            let came = block_on(Driver::decide(choice).unwrap(), async {
+                let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+                for listener in &listeners {
+                    listener.set_nonblocking(true).unwrap();
+                }
+                let _client = TcpStream::connect(listeners[1].local_addr().unwrap()).unwrap();
+                let gate = Gate::new(4, House::new(4));
+                let clock = Rc::new(CoreClock::new(Origin::now()));
+                let sockets = listeners.map(OwnedFd::from).into();
+                let mut acceptor = Acceptor::new(sockets, gate.clone(), clock).unwrap();
+                gate.close();
+                // All of a batch but one, which finds the first listener's backlog empty.
+                acceptor.batch_left = 1;
+                acceptor.try_next().map(|accepted| accepted.listener_index)
+            });
+            assert_eq!(came, Ok(Some(1)), "{choice:?}");
+        }
+    }
 
     #[test]
     fn want_of_descriptors_pauses_and_a_dead_connection_does_not() {
