@@ -44,7 +44,8 @@ pub enum CloseReason {
     Stalled,
     /// The server drains.
     Drained,
-    /// Its event stream is carried by another connection now, or its session ended.
+    /// Its event stream is carried by another connection now or kept no more, or its session ended
+    /// while the peer read slowly.
     Superseded,
     /// Another worker serves it.
     Moved,

@@ -35,7 +35,7 @@ pub enum News {
     Ended,
     /// End the answer for now, and tell the client to come back after this long.
     Paused(Duration),
-    /// Another carrier took over, or the session ended: leave at once.
+    /// Another carrier took over, or the stream is kept no more: leave at once.
     Superseded,
 }
 
