@@ -210,17 +210,31 @@ impl Bulletin {
         let Some(open_at) = self.open_at else { return Ok(()) };
         let fits = (self.asked_at..=open_at).any(|from| {
             let due = due_from(from);
-            match (self.is_whole, is_over) {
-                (true, true) => due == self.heard,
-                (true, false) => due.starts_with(&self.heard),
-                (false, _) => {
-                    let mut due = due.iter();
-                    self.heard.iter().all(|heard| due.any(|change| change == heard))
-                }
+            if self.is_whole {
+                return self.misses_nothing(&due, is_over);
             }
+            let mut due = due.iter();
+            self.heard.iter().all(|heard| due.any(|change| change == heard))
         });
         let due = || due_from(self.asked_at);
         if fits { Ok(()) } else { Err(format!("heard {:?} of {:?}", self.heard, due())) }
+    }
+}
+
+impl Bulletin {
+    /// Whether all that was due was heard, in order, but for what the same said that came before:
+    /// a change that waits to be read is not told again.
+    fn misses_nothing(&self, due: &[Value], is_over: bool) -> bool {
+        let mut heard_count = 0;
+        for change in due {
+            match self.heard.get(heard_count) {
+                Some(heard) if heard == change => heard_count += 1,
+                None if !is_over => {}
+                _ if self.heard[..heard_count].contains(change) => {}
+                _ => return false,
+            }
+        }
+        heard_count == self.heard.len()
     }
 }
 

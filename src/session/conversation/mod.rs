@@ -389,7 +389,7 @@ impl Session {
             question.settle(Err(ended()));
         }
         let streams = self.streams.take();
-        // One that has ended may still be carried, to a peer that reads slowly: its carrier is woken.
+        // One that has ended may still be carried to a peer that reads slowly, which is to leave.
         let ends = |stream: &&Rc<EventStream>| stream.is_standalone() || stream.has_ended();
         streams.iter().filter(ends).for_each(|stream| stream.end());
         self.watched.take();
