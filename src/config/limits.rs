@@ -366,7 +366,8 @@ pub static TABLE: &[LimitRow] = &[
     },
     LimitRow {
         name: "replay_events_max",
-        about: "events that one stream keeps for resumption; then the oldest go",
+        about: "events that one stream keeps for resumption, more on one that tells of changes; \
+                then the oldest go",
         field: Field::Count(|s| &mut s.serve.sessions.limits.replay_events_max),
         least: 2,
     },

@@ -76,7 +76,8 @@ pub struct SessionLimits {
     /// Bytes of the addresses of all resources that one session or subscription watches. Default
     /// 64 KiB; then an error.
     pub watched_bytes_max: usize,
-    /// Events that one stream keeps for resumption. Default 256; then the oldest go.
+    /// Events that one stream keeps for resumption. Default 256; then the oldest go. A stream for
+    /// what belongs to no request keeps at least one of each change that it may tell.
     pub replay_events_max: usize,
     /// Bytes of events that one session keeps for resumption. Default 1 MiB; then the oldest go.
     pub replay_bytes_max: usize,

@@ -169,10 +169,17 @@ fn errors_of_every_kind() {
             (200, -32603, Ask::call(revision, "panic", json!({}))),
             (200, -32603, Ask::call(revision, "panic_off_core", json!({}))),
             (200, 7, Ask::call(revision, "fail_by_code", json!({}))),
-            (400, -32021, Ask::call(revision, "needs", json!({}))),
         ] {
             let status = if modern { expected_status } else { 200 };
             assert_eq!(ask(asked).refusal(), (status, code), "{revision}");
+        }
+        let needs = ask(Ask::call(revision, "needs", json!({})));
+        if modern {
+            assert_eq!(needs.refusal(), (400, -32021));
+        } else {
+            // The legacy era has no error of its own for this, so the model is told.
+            assert_eq!(needs.result()["isError"], true);
+            assert!(needs.said().contains("`sampling`"), "{needs:?}");
         }
         for method in ["initialize", "ping", "logging/setLevel"] {
             if modern {

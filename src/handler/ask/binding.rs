@@ -15,6 +15,8 @@ const CONTEXT: &[u8] = b"ringlane input_required 1\0";
 /// How many bytes of a request are kept as they are while its call runs.
 const KEPT_BYTES_MAX: usize = 4096;
 const DIGEST_BYTES: usize = 32;
+/// Members of an object that are put in order without a buffer of their own.
+const FEW_MEMBERS: usize = 16;
 
 /// What a call is bound to.
 #[derive(Debug, Default)]
@@ -92,14 +94,21 @@ fn canonical(out: &mut Vec<u8>, view: View<'_>) {
             out.push(b']');
         }
         Value::Object(_) => {
-            let mut members: Vec<_> = view.members().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
+            let (mut few, mut many) = ([None; FEW_MEMBERS], Vec::new());
+            let members = if view.members().count() <= FEW_MEMBERS {
+                &mut few[..]
+            } else {
+                many.resize(view.members().count(), None);
+                &mut many[..]
+            };
+            members.iter_mut().zip(view.members()).for_each(|(slot, member)| *slot = Some(member));
+            members.sort_unstable_by_key(|member| member.map(|(name, _)| name));
             out.push(b'{');
-            for (index, (name, value)) in members.into_iter().enumerate() {
+            for (index, (name, value)) in members.iter().flatten().enumerate() {
                 encode::comma_unless_first(out, index);
                 encode::string(out, name);
                 out.push(b':');
-                canonical(out, value);
+                canonical(out, *value);
             }
             out.push(b'}');
         }
@@ -132,6 +141,13 @@ mod tests {
         let none = same(r#"{"name":"t"}"#);
         assert_eq!(none, same(r#"{"name":"t","arguments":{}}"#));
         assert_eq!(none, same(r#"{"name":"t","arguments":null}"#));
+        let many = |names: &mut dyn Iterator<Item = usize>| {
+            let members: Vec<_> = names.map(|name| format!(r#""m{name}":{name}"#)).collect();
+            format!(r#"{{"name":"t","arguments":{{{}}}}}"#, members.join(","))
+        };
+        let most = FEW_MEMBERS * 3;
+        assert_eq!(same(&many(&mut (0..most))), same(&many(&mut (0..most).rev())));
+        assert_ne!(same(&many(&mut (0..most))), same(&many(&mut (1..most))));
         for other in [
             r#"{"name":"u","arguments":{"a":1,"b":"x"}}"#,
             r#"{"name":"t","arguments":{"a":2,"b":"x"}}"#,

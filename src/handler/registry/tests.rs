@@ -124,7 +124,6 @@ fn prompts_take_texts() {
         mode: Option<Mode>,
     }
     #[derive(serde::Deserialize, schemars::JsonSchema)]
-    #[expect(dead_code, reason = "read by the schema alone")]
     enum Mode {
         Brief,
         Whole,

@@ -29,8 +29,8 @@ pub(super) struct Told {
     number: u64,
 }
 
-/// The last that was told of each list.
-pub(super) type ToldLists = [Option<Told>; LIST_COUNT];
+/// The last that was told of each list; a box, which a session that is told nothing need not hold.
+pub(super) type ToldLists = Option<Box<[Option<Told>; LIST_COUNT]>>;
 
 /// A resource that the client watches.
 #[derive(Debug)]
@@ -125,7 +125,8 @@ impl Session {
     /// the same waits there to be read: one that reads slowly learns all that changed, and nothing
     /// twice. Without a stream there is nobody to tell.
     pub fn announce(&self, change: &Change) {
-        let (mut lists, mut watched) = (self.told_lists.get(), self.watched.borrow_mut());
+        let (mut lists, mut watched) = (self.told_lists.borrow_mut(), self.watched.borrow_mut());
+        let lists = &mut **lists.get_or_insert_default();
         let told = match change {
             Change::Tools => &mut lists[0],
             Change::Prompts => &mut lists[1],
@@ -149,7 +150,6 @@ impl Session {
         let next = Told { stream: stream.number(), number: stream.next_number() };
         if self.notify(&stream, &mut |out| change.encode(out, b"")) {
             *told = Some(next);
-            self.told_lists.set(lists);
         }
     }
 

@@ -77,7 +77,7 @@ pub struct Session {
     streams: RefCell<Vec<Rc<EventStream>>>,
     questions: RefCell<Vec<Rc<Question>>>,
     watched: RefCell<Vec<Watched>>,
-    told_lists: Cell<ToldLists>,
+    told_lists: RefCell<ToldLists>,
     shared: Rc<Shared>,
 }
 
@@ -119,7 +119,7 @@ impl Session {
             streams: RefCell::default(),
             questions: RefCell::default(),
             watched: RefCell::default(),
-            told_lists: Cell::default(),
+            told_lists: RefCell::default(),
             shared,
         }
     }
