@@ -236,7 +236,7 @@ async def is_asked_two_things_in_turn(session: Session, _peer: Peer, _url: str) 
 async def is_asked_three_things_at_once(session: Session, _peer: Peer, _url: str) -> None:
     session.answer = accept({"name": "Ada"})
     text = await said(session, "test_input_required_result_multiple_inputs")
-    equal(text.replace("file:///work/", "file:///work"), "Paris Ada. 1 roots: file:///work")
+    equal(text.replace("file:///example/", "file:///example"), "Paris Ada. 1 roots: file:///example")
 
 
 async def is_asked_by_a_prompt(session: Session, _peer: Peer, _url: str) -> None:
@@ -250,7 +250,7 @@ async def has_its_model_asked(session: Session, _peer: Peer, _url: str) -> None:
 
 
 async def has_its_folders_asked_for(session: Session, _peer: Peer, _url: str) -> None:
-    assert "1 roots: file:///work" in await said(session, "test_input_required_result_list_roots")
+    assert "1 roots: file:///example" in await said(session, "test_input_required_result_list_roots")
 
 
 async def is_not_asked_what_it_did_not_declare(_: Session, peer: Peer, url: str) -> None:

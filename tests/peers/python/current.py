@@ -70,7 +70,7 @@ def callbacks(session: Current) -> dict[str, Any]:
         return types.CreateMessageResult(role="assistant", content=said, model="made-up")
 
     async def roots(_context: Any) -> types.ListRootsResult:
-        return types.ListRootsResult(roots=[types.Root(uri="file:///work", name="work")])
+        return types.ListRootsResult(roots=[types.Root(uri="file:///example", name="work")])
 
     async def elicit(_context: Any, params: Any) -> types.ElicitResult:
         return types.ElicitResult.model_validate(session.answer(plain(params)))

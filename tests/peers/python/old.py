@@ -58,7 +58,7 @@ def callbacks(session: Old) -> dict[str, Any]:
         return types.CreateMessageResult(role="assistant", content=said, model="made-up")
 
     async def roots(_context: Any) -> types.ListRootsResult:
-        root = types.Root.model_validate({"uri": "file:///work", "name": "work"})
+        root = types.Root.model_validate({"uri": "file:///example", "name": "work"})
         return types.ListRootsResult(roots=[root])
 
     async def elicit(_context: Any, params: Any) -> types.ElicitResult:

@@ -74,7 +74,7 @@ export const ASKING = {
     run: async (session) => {
       session.answer[ASKS] = accept({ name: 'Ada' });
       const text = await said(session, 'test_input_required_result_multiple_inputs');
-      assert.equal(text, 'Paris Ada. 1 roots: file:///work');
+      assert.equal(text, 'Paris Ada. 1 roots: file:///example');
     },
   },
   'is asked by a prompt': {
@@ -89,7 +89,7 @@ export const ASKING = {
     assert.equal(await said(session, 'test_sampling', { prompt: 'Capital?' }), 'LLM response: Paris');
   },
   'has its folders asked for': async (session) => {
-    assert.equal(await said(session, 'test_input_required_result_list_roots'), '1 roots: file:///work');
+    assert.equal(await said(session, 'test_input_required_result_list_roots'), '1 roots: file:///example');
   },
   'is not asked what it did not declare': (_, peer, url) =>
     withSession(peer, url, { declare: {} }, async (session) => {

@@ -49,7 +49,7 @@ const answers = () => ({
     content: { type: 'text', text: 'Paris' },
   }),
   'elicitation/create': () => ({ action: 'cancel' }),
-  'roots/list': () => ({ roots: [{ uri: 'file:///work', name: 'work' }] }),
+  'roots/list': () => ({ roots: [{ uri: 'file:///example', name: 'work' }] }),
 });
 
 /** What all majors name alike. */
