@@ -162,27 +162,116 @@ impl Lines {
 }
 
 /// The fields of a head, in the order in which they were sent.
+#[derive(Clone, Copy)]
+pub struct Fields<'b>(Source<'b>);
+
+/// Where fields are read from.
+#[derive(Clone, Copy)]
+enum Source<'b> {
+    /// The fields as they were parsed.
+    Parsed(&'b [httparse::Header<'b>]),
+    /// The text of a head that was recognised, and what fills its gaps.
+    Shape { text: &'b str, places: &'b [FieldPlace], gaps: Gaps<'b> },
+}
+
+/// What fills the gaps of a recognised head, by number.
+pub(in crate::http) type Gaps<'b> = [Option<&'b [u8]>; GAP_COUNT];
+
+/// How many kinds of gaps there are.
+pub(in crate::http) const GAP_COUNT: usize = 3;
+
+/// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fields<'b>(pub(in crate::http) &'b [httparse::Header<'b>]);
+pub(in crate::http) struct Span {
+    start: u16,
+    len: u16,
+}
+
+impl Span {
+    /// The `len` bytes from `start` on; `None` where it cannot be said in 16 bits.
+    pub(in crate::http) fn new(start: usize, len: usize) -> Option<Self> {
+        Some(Self { start: start.try_into().ok()?, len: len.try_into().ok()? })
+    }
+
+    pub(in crate::http) fn of(self, text: &str) -> Option<&str> {
+        text.get(usize::from(self.start)..usize::from(self.start) + usize::from(self.len))
+    }
+}
+
+/// Where a field of a recognised head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) struct FieldPlace {
+    pub(in crate::http) name: Span,
+    pub(in crate::http) value: ValuePlace,
+}
+
+/// Where the value of a field is: in the text, or what fills this gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum ValuePlace {
+    Text(Span),
+    Gap(usize),
+}
+
+impl ValuePlace {
+    pub(in crate::http) fn value<'b>(
+        self,
+        text: &'b str,
+        gaps: &Gaps<'b>,
+    ) -> Option<&'b [u8]> {
+        match self {
+            Self::Text(span) => span.of(text).map(str::as_bytes),
+            Self::Gap(gap) => gaps.get(gap).copied().flatten(),
+        }
+    }
+}
 
 impl<'b> Fields<'b> {
+    /// Fields as they were parsed.
+    pub(in crate::http) fn parsed(headers: &'b [httparse::Header<'b>]) -> Self {
+        Self(Source::Parsed(headers))
+    }
+
+    /// The fields of a head that was recognised.
+    pub(in crate::http) fn of_shape(
+        text: &'b str,
+        places: &'b [FieldPlace],
+        gaps: Gaps<'b>,
+    ) -> Self {
+        Self(Source::Shape { text, places, gaps })
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.len()
+        match self.0 {
+            Source::Parsed(headers) => headers.len(),
+            Source::Shape { places, .. } => places.len(),
+        }
     }
 
     /// Each in turn.
     pub fn iter(&self) -> impl Iterator<Item = Field<'b>> + Clone + use<'b> {
-        self.0.iter().map(|header| Field { name: header.name, value: header.value })
+        let fields = *self;
+        (0..self.count()).map_while(move |index| fields.at(index))
+    }
+
+    fn at(&self, index: usize) -> Option<Field<'b>> {
+        match self.0 {
+            Source::Parsed(headers) => {
+                headers.get(index).map(|header| Field { name: header.name, value: header.value })
+            }
+            Source::Shape { text, places, gaps } => {
+                let place = places.get(index)?;
+                Some(Field { name: place.name.of(text)?, value: place.value.value(text, &gaps)? })
+            }
+        }
     }
 
     /// The values of every field of this name, whatever its case.
     pub fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + use<'b, 'n> {
-        self.0
-            .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value)
+        self.iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
     }
 
     pub(in crate::http) fn of_lines(
@@ -190,12 +279,24 @@ impl<'b> Fields<'b> {
         lines: Lines,
         known: Known,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'b> {
-        self.0
-            .get(lines.first_index..)
-            .unwrap_or_default()
-            .iter()
-            .filter(move |header| classify(header.name) == Some(known))
-            .map(|header| header.value)
+        self.iter()
+            .skip(lines.first_index)
+            .filter(move |field| classify(field.name) == Some(known))
+            .map(|field| field.value)
             .take(lines.line_count)
+    }
+}
+
+impl PartialEq for Fields<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields<'_> {}
+
+impl std::fmt::Debug for Fields<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(self.iter()).finish()
     }
 }

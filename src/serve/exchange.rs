@@ -22,7 +22,7 @@ use super::attend::Attended;
 use super::carry::Carriage;
 use super::connection::{CloseReason, Next, Parcel, Shift};
 use super::reply::{self, ReplyPlan};
-use super::route::{self, Route};
+use super::route::{self, Pass, Refusal, Route};
 use super::shard::{Shard, count};
 use super::transport::Transport;
 use super::wire::{self, Received};
@@ -31,7 +31,7 @@ use crate::controller::dispatch::{Batch, RunningCall};
 use crate::http::h1::body::{BodyDecoder, BodyError, Progress};
 use crate::http::h1::encode::CONTINUE;
 use crate::http::h1::head::{Decoded, FieldSlots, decode};
-use crate::http::head::{Expectation, Framing, Persistence};
+use crate::http::head::{Expectation, Framing, Persistence, RequestHead};
 use crate::session::conversation::Session;
 
 /// The working state of a connection.
@@ -283,46 +283,46 @@ impl<'s> Exchange<'s> {
 
     /// Reads a request from its head on. Usually all of it is there, and nothing is copied.
     fn read_request(&mut self, peer: &impl Transport) -> Step {
-        let bytes = &self.input[self.used..];
+        let (shard, bytes) = (self.shard, &self.input[self.used..]);
         if bytes.is_empty() {
             return Step::Starved;
         }
-        let limits = self.shard.limits();
-        let mut slots = FieldSlots::new();
-        let (head, head_bytes) = match decode(bytes, &mut slots, &limits.head) {
-            Ok(Decoded::Head { head, used_bytes }) => (head, used_bytes),
-            Ok(Decoded::Incomplete) => {
-                self.note_first_byte();
-                return Step::Starved;
-            }
-            Err(error) => {
-                self.give_up(error.status(), &error.to_string());
-                return Step::Answered(Persistence::Close);
+        let recognised = shard.familiar_heads.borrow_mut().recognise(bytes);
+        let (head_bytes, taken) = if let Some(recognised) = &recognised {
+            let head = recognised.head();
+            let admitted = route::lodge(recognised.verdict(), &head, shard);
+            let behind = &bytes[recognised.head_bytes..];
+            let taken = take(shard, &head, admitted, behind, peer, &mut self.output);
+            (recognised.head_bytes, taken)
+        } else {
+            let mut slots = FieldSlots::new();
+            match decode(bytes, &mut slots, &shard.limits().head) {
+                Ok(Decoded::Head { head, used_bytes }) => {
+                    let (text, behind) = bytes.split_at(used_bytes);
+                    let admitted = admit(shard, text, &head);
+                    (used_bytes, take(shard, &head, admitted, behind, peer, &mut self.output))
+                }
+                Ok(Decoded::Incomplete) => {
+                    self.note_first_byte();
+                    return Step::Starved;
+                }
+                Err(error) => {
+                    self.give_up(error.status(), &error.to_string());
+                    return Step::Answered(Persistence::Close);
+                }
             }
         };
-        let admitted = route::admit(&head, self.shard);
-        if let Ok(Route::Elsewhere(worker)) = admitted {
-            return Step::Moves(worker);
+        match taken {
+            Taken::Whole { step, body_bytes } => {
+                self.used += head_bytes + body_bytes;
+                self.reading = Reading::Head { since: None };
+                step
+            }
+            Taken::InPart { framing, expects } => {
+                self.begin_body(framing, head_bytes, expects, peer)
+            }
+            Taken::Elsewhere(worker) => Step::Moves(worker),
         }
-        // One that moves is counted where it is answered.
-        count(&self.shard.counters().requests);
-        let body = whole_body(head.framing, &bytes[head_bytes..], limits.body.body_bytes_max);
-        let step = match (admitted, body) {
-            (Ok(route), Some(body)) => {
-                answer(self.shard, &head, route, body, peer, &mut self.output)
-            }
-            (Ok(_), None) => {
-                let expects = head.expectation == Expectation::Continue;
-                let framing = head.framing;
-                return self.begin_body(framing, head_bytes, expects, peer);
-            }
-            (Err(refusal), _) => {
-                Step::Answered(refuse(self.shard, &head, refusal, body, &mut self.output))
-            }
-        };
-        self.used += head_bytes + body.map_or(0, <[u8]>::len);
-        self.reading = Reading::Head { since: None };
-        step
     }
 
     fn note_first_byte(&mut self) {
@@ -388,6 +388,51 @@ impl<'s> Exchange<'s> {
         reply::last_words(&mut self.output, self.shard, status, &line);
         CloseReason::Answered
     }
+}
+
+/// What became of a request whose head was read.
+enum Taken {
+    /// Its body was there too, or was not looked at.
+    Whole { step: Step, body_bytes: usize },
+    /// Some of its body is missing.
+    InPart { framing: Framing, expects: bool },
+    /// It belongs to this worker.
+    Elsewhere(usize),
+}
+
+/// Judges a head, and remembers those that may come in.
+fn admit(shard: &Shard, text: &[u8], head: &RequestHead<'_>) -> Result<Route, Refusal> {
+    let admitted = route::admit(head, shard);
+    if let Some(pass) = Pass::of(&admitted, head) {
+        shard.familiar_heads.borrow_mut().meet(text, head, pass);
+    }
+    admitted
+}
+
+/// Answers a request, or begins to, if its body stands at the start of `behind`.
+fn take(
+    shard: &Rc<Shard>,
+    head: &RequestHead<'_>,
+    admitted: Result<Route, Refusal>,
+    behind: &[u8],
+    peer: &impl Transport,
+    output: &mut Vec<u8>,
+) -> Taken {
+    if let Ok(Route::Elsewhere(worker)) = admitted {
+        return Taken::Elsewhere(worker);
+    }
+    // One that moves is counted where it is answered.
+    count(&shard.counters().requests);
+    let body = whole_body(head.framing, behind, shard.limits().body.body_bytes_max);
+    let step = match (admitted, body) {
+        (Ok(route), Some(body)) => answer(shard, head, route, body, peer, output),
+        (Ok(_), None) => {
+            let expects = head.expectation == Expectation::Continue;
+            return Taken::InPart { framing: head.framing, expects };
+        }
+        (Err(refusal), _) => Step::Answered(refuse(shard, head, refusal, body, output)),
+    };
+    Taken::Whole { step, body_bytes: body.map_or(0, <[u8]>::len) }
 }
 
 /// The body at the start of `rest`, if all of it is there and it is not too large.

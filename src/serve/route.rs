@@ -124,12 +124,34 @@ fn admit_message(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal
             "Accept must allow application/json, text/event-stream or application/x-ndjson";
         return Err(refusal(406, reason));
     }
-    if let Some(worker) = task_worker(head, shard) {
+    lodge(Pass { acceptance, is_modern: is_modern(head) }, head, shard)
+}
+
+/// What a head of a message was found to be, by what it says alone: whoever sends the same one again
+/// may pass without being asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pass {
+    acceptance: Acceptance,
+    is_modern: bool,
+}
+
+impl Pass {
+    /// The pass that a head was given which was admitted so, if it was one.
+    pub(super) fn of(admitted: &Result<Route, Refusal>, head: &RequestHead<'_>) -> Option<Self> {
+        let Ok(Route::Message { acceptance, .. }) = admitted else { return None };
+        Some(Self { acceptance: *acceptance, is_modern: is_modern(head) })
+    }
+}
+
+/// Finds where a message goes that may come in.
+pub(super) fn lodge(pass: Pass, head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal> {
+    let Pass { acceptance, is_modern } = pass;
+    if is_modern && let Some(worker) = task_worker(head, shard) {
         return Ok(Route::Elsewhere(worker));
     }
     let session = match head.mcp_session_id {
         // In the modern era there are none, and naming one means nothing.
-        Some(id) if shard.has_sessions() && !is_modern(head) => match find(id, shard)? {
+        Some(id) if shard.has_sessions() && !is_modern => match find(id, shard)? {
             Lodging::Here(session) => Some(session),
             Lodging::Elsewhere(worker) => return Ok(Route::Elsewhere(worker)),
         },
@@ -142,7 +164,7 @@ fn admit_message(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal
 fn task_worker(head: &RequestHead<'_>, shard: &Shard) -> Option<usize> {
     let tasks = shard.tasks.as_ref()?;
     let method = std::str::from_utf8(head.mcp_method?).ok()?;
-    if McpMethod::named_by(method)? != NamedBy::TaskId || !is_modern(head) {
+    if McpMethod::named_by(method)? != NamedBy::TaskId {
         return None;
     }
     tasks.elsewhere(&mirror::decode(head.mcp_name?)?)

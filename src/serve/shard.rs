@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::date::{DateCache, DateLine};
 use super::detached::Roamers;
 use super::limits::ServeLimits;
-use super::route::SESSIONLESS_METHODS;
+use super::route::{Pass, SESSIONLESS_METHODS};
 use crate::base::clock::Clock;
 use crate::base::pool::BufferPool;
 use crate::base::spawn::Spawn;
@@ -21,6 +21,7 @@ use crate::base::time::{Deadline, Now};
 use crate::controller::catalogue::Catalogue;
 use crate::controller::dispatch::{Controller, ControllerLimits, Kept};
 use crate::handler::call::Services;
+use crate::http::h1::familiar::FamiliarHeads;
 use crate::http::origin::{HostPolicy, OriginPolicy};
 use crate::session::change::Change;
 use crate::session::limits::{SessionLimits, SessionMode, SessionSettings, TaskLimits};
@@ -109,6 +110,8 @@ pub struct Shard {
     pub(super) buffers: BufferPool,
     /// Where bytes are received before they are anybody's.
     pub(super) scratch: RefCell<Box<[u8]>>,
+    /// The heads of messages that this core saw before, and how they were admitted.
+    pub(super) familiar_heads: RefCell<FamiliarHeads<Pass>>,
     /// How many digits the last answer's length had: most likely the next one's too.
     pub(super) length_digits: Cell<usize>,
     date: DateCache,
@@ -166,6 +169,7 @@ impl Shard {
             are_sessions_watched: Cell::new(false),
             buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
+            familiar_heads: RefCell::new(FamiliarHeads::new(&settings.limits.head)),
             length_digits: Cell::new(3),
             date: DateCache::new(),
             clock,

@@ -212,7 +212,7 @@ fn empty_head<'h>(
         access_control_request_method: None,
         access_control_request_headers: None,
         repeated: None,
-        fields: Fields(headers),
+        fields: Fields::parsed(headers),
         accept: Lines::default(),
     }
 }

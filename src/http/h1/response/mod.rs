@@ -179,7 +179,7 @@ fn collect<'h>(
         location: None,
         retry_after: None,
         mcp_session_id: None,
-        fields: Fields(headers),
+        fields: Fields::parsed(headers),
         challenges: Lines::default(),
     };
     let mut message = MessageFields::default();
