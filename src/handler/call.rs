@@ -306,6 +306,12 @@ impl Call {
         Some((session, stream.clone()))
     }
 
+    /// Whether nothing was told before the answer, so that a document says it all.
+    #[must_use]
+    pub fn told_nothing(&self) -> bool {
+        self.stream.borrow().is_none() && self.frames.borrow().is_empty()
+    }
+
     /// Whether it answers on an event stream if it takes its time.
     #[must_use]
     pub fn takes_events(&self) -> bool {

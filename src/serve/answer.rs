@@ -86,15 +86,18 @@ fn message(
         shard.watch_sessions();
         return Step::Answered(draft.close_greeting(out, &plan, shard, session.id()));
     }
+    if let Reaction::Calls(running) = reaction {
+        count(&shard.counters().calls);
+        return Step::Calls(running, plan, draft);
+    }
     draft.discard(out);
     match reaction {
-        Reaction::Answered { .. } | Reaction::Greeted(_) | Reaction::Accepted => {
+        Reaction::Answered { .. }
+        | Reaction::Greeted(_)
+        | Reaction::Calls(_)
+        | Reaction::Accepted => {
             reply::accepted(out, &plan, shard);
             Step::Answered(persistence)
-        }
-        Reaction::Calls(running) => {
-            count(&shard.counters().calls);
-            Step::Calls(running, plan)
         }
         Reaction::Batch(batch) => match envelope.session {
             Some(session) => Step::Batch(batch, session.clone(), plan),

@@ -94,18 +94,29 @@ struct Attendance {
 }
 
 impl Exchange<'_> {
-    /// Runs a call to its end and writes its answer. Returns what becomes of the connection.
+    /// Runs a call to its end and writes its answer, to `draft` if it is the usual one. Returns what
+    /// becomes of the connection.
     #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
     pub(super) fn attend<T: Transport>(
         &mut self,
         transport: &T,
         mut running: RunningCall,
         mut plan: ReplyPlan,
+        draft: Draft,
     ) -> impl Future<Output = Result<Attended, CloseReason>> {
         async move {
             let shard = self.shard;
             let first =
                 poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
+            let first = match first {
+                Poll::Ready(finished) if running.call.told_nothing() => {
+                    let persistence = self.document(&running, finished, &plan, draft);
+                    settle(shard, running);
+                    return Ok(Attended::Answered(persistence));
+                }
+                other => other,
+            };
+            draft.discard(&mut self.output);
             let answered = match first {
                 Poll::Ready(finished) => match running.call.opened_stream() {
                     None => Ok(self.conclude(&running, finished, &plan, None)),
@@ -157,7 +168,8 @@ impl Exchange<'_> {
             self.open_stream(plan, &mut opened);
         }
         let Some(Opened { coding, format }) = opened else {
-            return self.document(running, finished, plan);
+            let draft = Draft::open(&mut self.output, plan, self.shard);
+            return self.document(running, finished, plan, draft);
         };
         self.last_part(running, finished, coding, format);
         coding.end(&mut self.output);
@@ -170,8 +182,8 @@ impl Exchange<'_> {
         running: &RunningCall,
         finished: Finished,
         plan: &ReplyPlan,
+        draft: Draft,
     ) -> Persistence {
-        let draft = Draft::open(&mut self.output, plan, self.shard);
         let status = self.finish(running, finished);
         draft.close(&mut self.output, plan, self.shard, status)
     }

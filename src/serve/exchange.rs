@@ -21,7 +21,7 @@ use super::answer::{answer, refuse};
 use super::attend::Attended;
 use super::carry::Carriage;
 use super::connection::{CloseReason, Next, Parcel, Shift};
-use super::reply::{self, ReplyPlan};
+use super::reply::{self, Draft, ReplyPlan};
 use super::route::{self, Pass, Refusal, Route};
 use super::shard::{Shard, count};
 use super::transport::Transport;
@@ -76,8 +76,8 @@ pub(super) enum Step {
     Starved,
     /// An answer was written; the connection goes on as it says.
     Answered(Persistence),
-    /// A call began.
-    Calls(RunningCall, ReplyPlan),
+    /// A call began; the head of its usual answer is written.
+    Calls(RunningCall, ReplyPlan, Draft),
     /// Several calls began, for this session.
     Batch(Batch, Rc<Session>, ReplyPlan),
     /// The answer is an event stream.
@@ -123,7 +123,9 @@ impl<'s> Exchange<'s> {
         loop {
             let attended = match self.step(transport) {
                 Step::Answered(persistence) => Attended::Answered(persistence),
-                Step::Calls(running, plan) => self.attend(transport, running, plan).await?,
+                Step::Calls(running, plan, draft) => {
+                    self.attend(transport, running, plan, draft).await?
+                }
                 Step::Batch(batch, session, plan) => self.attend_batch(batch, session, plan).await,
                 Step::Carries(carriage) => Attended::Carried(carriage),
                 Step::Starved => {
