@@ -238,11 +238,13 @@ fn repeated(object: View<'_>) -> Option<&str> {
             .find(|pair| pair.first() == pair.last())
             .and_then(|pair| pair.first().copied());
     }
-    let mut members = object.members();
-    while let Some((name, _)) = members.next() {
-        if members.clone().any(|(other, _)| other == name) {
+    let mut names = [""; PAIRWISE_MEMBERS_MAX];
+    for (index, (name, _)) in object.members().enumerate() {
+        let (before, rest) = names.split_at_mut_checked(index)?;
+        if before.contains(&name) {
             return Some(name);
         }
+        *rest.first_mut()? = name;
     }
     None
 }
