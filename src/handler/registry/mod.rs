@@ -4,12 +4,14 @@
 //! unique among their kind, and the order is the order of registration, so that lists are the same
 //! on every core and every day.
 
+mod names;
 mod skills;
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use self::names::Names;
 use super::code::Code;
 use super::completion::Completer;
 use super::input::{SchemaError, property_types};
@@ -35,12 +37,12 @@ pub struct Registry {
     /// Whether calls of its tools may become tasks.
     pub has_tasks: bool,
     tools: Vec<ToolEntry>,
-    tool_index: HashMap<String, usize>,
+    tool_index: Names,
     resources: Vec<ResourceEntry>,
     resource_index: HashMap<String, usize>,
     templates: Vec<TemplateEntry>,
     prompts: Vec<PromptEntry>,
-    prompt_index: HashMap<String, usize>,
+    prompt_index: Names,
     skills: Vec<Skill>,
     skill_files: HashMap<String, skills::FileAt>,
 }
@@ -317,7 +319,7 @@ impl Registry {
     /// Where the tool of this name stands.
     #[must_use]
     pub fn tool_index(&self, name: &str) -> Option<usize> {
-        self.tool_index.get(name).copied()
+        self.tool_index.find(name)
     }
 
     /// The resources at one address each, in order.
@@ -368,7 +370,7 @@ impl Registry {
     /// Where the prompt of this name stands.
     #[must_use]
     pub fn prompt_index(&self, name: &str) -> Option<usize> {
-        self.prompt_index.get(name).copied()
+        self.prompt_index.find(name)
     }
 
     /// Whether anything is read.
@@ -388,14 +390,14 @@ impl Registry {
 fn check_name(
     what: Offer,
     name: &str,
-    taken: &HashMap<String, usize>,
+    taken: &Names,
 ) -> Result<(), RegistryError> {
     const NAME_BYTES_MAX: usize = 128;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(fits) {
         return Err(RegistryError::Name { what, name: name.to_owned() });
     }
-    if taken.contains_key(name) {
+    if taken.find(name).is_some() {
         return Err(RegistryError::Twice { what, name: name.to_owned() });
     }
     Ok(())
