@@ -128,6 +128,24 @@ pub struct Sleep {
     key: u32,
 }
 
+impl Sleep {
+    /// Waits for another moment from now on. One that is not earlier costs nothing: the timer that
+    /// is armed stays, and the sleep goes on when it fires.
+    pub fn reset(&mut self, deadline: Deadline) {
+        if deadline < self.deadline {
+            self.disarm();
+        }
+        self.deadline = deadline;
+    }
+
+    fn disarm(&mut self) {
+        if self.key != NONE {
+            self.timers.wheel.borrow_mut().disarm(self.key);
+            self.key = NONE;
+        }
+    }
+}
+
 impl Future for Sleep {
     type Output = ();
 
@@ -137,20 +155,19 @@ impl Future for Sleep {
         }
         let this = &mut *self;
         let mut wheel = this.timers.wheel.borrow_mut();
-        if this.key == NONE {
-            let tick = this.deadline.0.div_ceil(TICK_NANOS);
-            if tick <= wheel.now_tick {
-                return Poll::Ready(());
-            }
-            this.key = wheel.arm(tick, context.waker());
-        } else if wheel.fired(this.key) {
-            wheel.free(this.key);
-            this.key = NONE;
-            return Poll::Ready(());
-        } else {
+        if this.key != NONE && !wheel.fired(this.key) {
             wheel.rewake(this.key, context.waker());
             return Poll::Pending;
         }
+        if this.key != NONE {
+            wheel.free(this.key);
+            this.key = NONE;
+        }
+        let tick = this.deadline.0.div_ceil(TICK_NANOS);
+        if tick <= wheel.now_tick {
+            return Poll::Ready(());
+        }
+        this.key = wheel.arm(tick, context.waker());
         // Wake the driver outside the borrow.
         let driver = wheel.driver_if_earlier();
         drop(wheel);
@@ -163,9 +180,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if self.key != NONE {
-            self.timers.wheel.borrow_mut().disarm(self.key);
-        }
+        self.disarm();
     }
 }
 
@@ -383,6 +398,25 @@ mod tests {
         drop(sleep);
         assert_eq!(timers.armed_count(), 0);
         assert_eq!(timers.next_due(), None);
+    }
+
+    #[test]
+    fn a_sleep_that_is_put_off_keeps_its_timer_and_one_that_is_brought_forward_does_not() {
+        let timers = Timers::new();
+        let mut sleep = timers.sleep_until(Deadline(5 * TICK_NANOS));
+        assert_eq!(poll(&mut sleep, Waker::noop()), Poll::Pending);
+        sleep.reset(Deadline(9 * TICK_NANOS));
+        assert_eq!((timers.armed_count(), poll(&mut sleep, Waker::noop())), (1, Poll::Pending));
+        timers.advance(Now(5 * TICK_NANOS));
+        assert_eq!(poll(&mut sleep, Waker::noop()), Poll::Pending, "it was put off");
+        timers.advance(Now(8 * TICK_NANOS));
+        assert_eq!(poll(&mut sleep, Waker::noop()), Poll::Pending);
+        sleep.reset(Deadline(8 * TICK_NANOS));
+        assert_eq!((timers.armed_count(), poll(&mut sleep, Waker::noop())), (0, Poll::Ready(())));
+        sleep.reset(Deadline(20 * TICK_NANOS));
+        assert_eq!(poll(&mut sleep, Waker::noop()), Poll::Pending);
+        drop(sleep);
+        assert_eq!(timers.armed_count(), 0);
     }
 
     #[test]

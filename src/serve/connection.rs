@@ -19,7 +19,6 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use super::carry::{Carriage, carry, hold};
 use super::exchange::Exchange;
@@ -27,6 +26,7 @@ use super::shard::{Phase, Shard};
 use super::transport::Transport;
 use crate::base::fault::Fault;
 use crate::base::pool::{FuturePool, Pooled};
+use crate::base::time::Deadline;
 use crate::base::timers::Sleep;
 
 /// Why a connection ended.
@@ -145,13 +145,16 @@ pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
 ) -> impl Future<Output = CloseReason> {
     async move {
         let mut is_new = true;
+        // Kept from wait to wait, so that its timer is seldom armed anew.
+        let mut silence = shard.clock().timers().sleep_until(Deadline::NEVER);
         loop {
             match &shift {
                 Shift::Wait => {
                     let limits = shard.limits();
                     let patience =
                         if is_new { limits.first_byte_timeout } else { limits.keep_alive_timeout };
-                    if let Err(reason) = wait(&transport, &shard, patience).await {
+                    silence.reset(shard.now().after(patience));
+                    if let Err(reason) = wait(&transport, &shard, &mut silence).await {
                         return reason;
                     }
                 }
@@ -247,14 +250,13 @@ async fn turn_away<T: Transport>(transport: T, shard: Rc<Shard>) {
     exchange.close();
 }
 
-/// Waits for bytes. Everything that ends the wait without any ends the connection.
-fn wait<T: Transport>(
-    transport: &T,
-    shard: &Shard,
-    patience: Duration,
+/// Waits for bytes, as long as silence is borne. Everything that ends the wait without any ends the
+/// connection.
+fn wait<'c, T: Transport>(
+    transport: &'c T,
+    shard: &'c Shard,
+    silence: &'c mut Sleep,
 ) -> impl Future<Output = Result<(), CloseReason>> {
-    let deadline = shard.now().after(patience);
-    let silence = shard.clock().timers().sleep_until(deadline);
     Wait { readable: transport.readable(), silence, shard }
 }
 
@@ -263,7 +265,7 @@ pin_project_lite::pin_project! {
     struct Wait<'c, R> {
         #[pin]
         readable: R,
-        silence: Sleep,
+        silence: &'c mut Sleep,
         shard: &'c Shard,
     }
 }
@@ -279,7 +281,7 @@ impl<R: Future<Output = io::Result<()>>> Future for Wait<'_, R> {
         if this.shard.phase() != Phase::Serving {
             return Poll::Ready(Err(CloseReason::Drained));
         }
-        Pin::new(this.silence).poll(context).map(|()| Err(CloseReason::Idle))
+        Pin::new(&mut **this.silence).poll(context).map(|()| Err(CloseReason::Idle))
     }
 }
 
