@@ -8,7 +8,7 @@
 
 use simd_json::{Buffers, Node, Tape};
 
-use super::view::{Value, View};
+use super::view::{Value, View, extent};
 use crate::base::fault::Fault;
 
 /// What one JSON text may cost.
@@ -218,6 +218,7 @@ fn check_members(nodes: &[Node<'_>], limits: &JsonLimits) -> Result<(), DecodeEr
     for (index, node) in nodes.iter().enumerate() {
         if let Node::Object { len, .. } = node
             && *len > 1
+            && !names_differ(nodes.get(index + 1..).unwrap_or_default(), *len)
             && let Some(name) =
                 View::first(nodes.get(index..).unwrap_or_default()).and_then(repeated)
         {
@@ -238,15 +239,32 @@ fn repeated(object: View<'_>) -> Option<&str> {
             .find(|pair| pair.first() == pair.last())
             .and_then(|pair| pair.first().copied());
     }
-    let mut names = [""; PAIRWISE_MEMBERS_MAX];
-    for (index, (name, _)) in object.members().enumerate() {
-        let (before, rest) = names.split_at_mut_checked(index)?;
-        if before.contains(&name) {
+    let mut members = object.members();
+    while let Some((name, _)) = members.next() {
+        if members.clone().any(|(other, _)| other == name) {
             return Some(name);
         }
-        *rest.first_mut()? = name;
     }
     None
+}
+
+/// Whether all names of an object differ in what is seen at a glance: their lengths, first and last
+/// bytes, as a bit of 64. If not, two of them may be the same.
+fn names_differ(members: &[Node<'_>], count: usize) -> bool {
+    let (mut seen, mut rest) = (0u64, members);
+    for _ in 0..count {
+        let [Node::String(name), value, ..] = rest else { return false };
+        let bytes = name.as_bytes();
+        let (first, last) = (bytes.first().unwrap_or(&0), bytes.last().unwrap_or(&0));
+        let mark = first.wrapping_mul(7) ^ last.rotate_left(3) ^ bytes.len().to_le_bytes()[0];
+        let bit = 1 << (mark & 63);
+        if seen & bit != 0 {
+            return false;
+        }
+        seen |= bit;
+        rest = rest.get(1 + extent(value)..).unwrap_or_default();
+    }
+    true
 }
 
 fn shown(name: &str) -> String {

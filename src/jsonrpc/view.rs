@@ -184,7 +184,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// How many nodes the value that begins with this node takes.
-fn extent(node: &Node<'_>) -> usize {
+pub(super) fn extent(node: &Node<'_>) -> usize {
     match node {
         Node::Object { count, .. } | Node::Array { count, .. } => count + 1,
         Node::String(_) | Node::Static(_) => 1,
