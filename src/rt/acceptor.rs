@@ -168,7 +168,7 @@ impl Acceptor {
         while self.batch_left > 0 && !self.gate.is_full() {
             let readiness = self.listeners[listener_index].readiness.as_ref()?;
             self.batch_left -= 1;
-            let Some(place) = self.gate.house().try_take() else {
+            let Some(place) = self.gate.try_take() else {
                 // Other workers have more than their share; they cannot wake this one.
                 self.pause();
                 return None;
@@ -182,6 +182,7 @@ impl Acceptor {
                 Ok(accepted) => return Some(accepted),
                 Err((Remedy::TryNext, _)) => {}
                 Err((Remedy::Wait, _)) => {
+                    readiness.drained(Direction::Read, true);
                     self.listeners[listener_index].ready = false;
                     return None;
                 }
@@ -294,7 +295,7 @@ mod tests {
                     listener.set_nonblocking(true).unwrap();
                 }
                 let _client = TcpStream::connect(listeners[1].local_addr().unwrap()).unwrap();
-                let gate = Gate::new(4, House::new(4));
+                let gate = Gate::new(4, House::new(4, 1), 0);
                 let clock = Rc::new(CoreClock::new(Origin::now()));
                 let sockets = listeners.map(OwnedFd::from).into();
                 let mut acceptor = Acceptor::new(sockets, gate.clone(), clock).unwrap();

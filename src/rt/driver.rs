@@ -21,6 +21,7 @@ use monoio::{IoUringDriver, LegacyDriver, Runtime, RuntimeBuilder};
 use rustix::io::Errno;
 
 use crate::base::fault::Fault;
+use crate::rt::edges::Edges;
 
 /// Entries of a worker's submission queue. monoio panics when it stays full after a submit.
 const RING_ENTRIES: u32 = 4096;
@@ -223,6 +224,7 @@ impl Core {
     /// Runs `future` to its end, with all that it spawns, and leaks the runtime.
     pub(super) fn block_on<F: Future>(self, future: F) -> F::Output {
         let future = async {
+            let _entered = Edges::enter();
             let output = future.await;
             // Descriptors dropped last are closed by operations that wait for the next submit.
             monoio::time::sleep(Duration::from_millis(1)).await;

@@ -14,6 +14,7 @@ pub mod arrivals;
 pub mod blocking;
 pub mod clock;
 pub mod driver;
+mod edges;
 mod gate;
 mod limits;
 pub mod listener;

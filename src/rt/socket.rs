@@ -60,10 +60,13 @@ impl Socket {
 
     /// Ends this side of it without ending the connection, which lives on in its duplicate.
     pub(super) fn let_go(self) {
-        self.readiness.let_go();
+        drop(self);
     }
 
-    fn note(&self, cause: Errno) -> io::Error {
+    fn note(&self, direction: Direction, cause: Errno) -> io::Error {
+        if cause == Errno::AGAIN {
+            self.readiness.drained(direction, true);
+        }
         if !matches!(cause, Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) {
             self.died_of.set(Some(cause));
         }
@@ -77,9 +80,14 @@ impl Transport for Socket {
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match rustix::net::recv(self, buffer, RecvFlags::DONTWAIT) {
-            Ok((received_bytes, _)) => Ok(received_bytes),
-            Err(cause) => Err(self.note(cause)),
+        match rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
+            Ok((received_bytes, _)) => {
+                if received_bytes > 0 && received_bytes < buffer.len() {
+                    self.readiness.drained(Direction::Read, false);
+                }
+                Ok(received_bytes)
+            }
+            Err(cause) => Err(self.note(Direction::Read, cause)),
         }
     }
 
@@ -88,14 +96,15 @@ impl Transport for Socket {
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        rustix::net::send(self, bytes, send_flags()).map_err(|cause| self.note(cause))
+        rustix::net::send(self, bytes, send_flags())
+            .map_err(|cause| self.note(Direction::Write, cause))
     }
 
     fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let slices = &slices[..slices.len().min(SLICES_MAX)];
         let mut control = SendAncillaryBuffer::default();
         rustix::net::sendmsg(self, slices, &mut control, send_flags())
-            .map_err(|cause| self.note(cause))
+            .map_err(|cause| self.note(Direction::Write, cause))
     }
 
     fn pending_error(&self) -> Option<io::Error> {
