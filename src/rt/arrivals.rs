@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use crate::base::mailbox::Mailbox;
 use crate::rt::acceptor::{Accepted, Acceptor};
 use crate::rt::gate::Gate;
-use crate::rt::mesh::Handed;
+use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::socket::Socket;
 
 /// What comes to a worker.
@@ -44,6 +44,7 @@ pub enum Arrival {
 #[derive(Debug)]
 pub(super) struct Arrivals {
     acceptor: Acceptor,
+    mesh: Mesh,
     mailbox: Mailbox<Handed>,
     /// What a wait has read.
     mail: Option<Handed>,
@@ -60,15 +61,17 @@ pub(super) struct Arrivals {
 impl Arrivals {
     pub(super) fn new(
         acceptor: Acceptor,
+        mesh: Mesh,
         mailbox: Mailbox<Handed>,
-        gate: Gate,
+        gate: &Gate,
         draining: Arc<AtomicBool>,
     ) -> Self {
         Self {
             acceptor,
+            mesh,
             mailbox,
             mail: None,
-            gate,
+            gate: gate.clone(),
             draining,
             told_drain: false,
             told_end: false,
@@ -108,8 +111,18 @@ impl Arrivals {
         self.failure_count + self.acceptor.failure_count()
     }
 
+    /// A connection from outside that stays here. Where a worker has clearly fewer, it goes there.
     fn accepted(&mut self) -> Option<Arrival> {
-        self.acceptor.try_next().map(Arrival::Accepted)
+        loop {
+            let accepted = self.acceptor.try_next()?;
+            let Some(to) = self.mesh.better_place().filter(|_| !self.gate.is_closed()) else {
+                return Some(Arrival::Accepted(accepted));
+            };
+            let Accepted { socket, peer, listener_index } = accepted;
+            if let Err((socket, _)) = self.mesh.hand_over(to, socket, Vec::new()) {
+                return Some(Arrival::Accepted(Accepted { socket, peer, listener_index }));
+            }
+        }
     }
 
     fn handed(&mut self) -> Option<Arrival> {

@@ -113,7 +113,7 @@ where
 
     let (origin, draining) = (Origin::now(), Arc::new(AtomicBool::new(false)));
     let blocking = BlockingPool::new(settings.blocking_threads_max, settings.blocking_queue_max);
-    let house = House::new(connections_max);
+    let house = House::new(connections_max, cpus.len());
     let (postmen, mailboxes): (Vec<_>, Vec<_>) =
         cpus.iter().map(|_| mailbox(settings.mailbox_capacity)).unzip();
     let postmen: Arc<[Postman<Handed>]> = postmen.into();

@@ -69,7 +69,9 @@ async fn echo(socket: &Socket, greeting: &str) -> std::io::Result<()> {
 /// Takes connections until the drain, then waits for their ends.
 async fn accept_all(mut seat: WorkerSeat, on_drain: impl Fn(), on_accept: impl Fn(&WorkerSeat)) {
     let greeting = Rc::new(format!("{}\n", seat.index()));
-    while let Arrival::Accepted(Accepted { socket, .. }) = seat.next_connection().await {
+    while let Arrival::Accepted(Accepted { socket, .. }) | Arrival::Handed { socket, .. } =
+        seat.next_connection().await
+    {
         on_accept(&seat);
         let greeting = greeting.clone();
         seat.spawn(async move {

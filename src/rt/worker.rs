@@ -238,15 +238,15 @@ where
 
 fn sit_down(plan: WorkerPlan) -> io::Result<WorkerSeat> {
     let clock = Rc::new(CoreClock::new(plan.origin));
-    let gate = Gate::new(plan.connections_max, plan.house);
+    let gate = Gate::new(plan.connections_max, plan.house, plan.mesh.index());
     let acceptor = Acceptor::new(plan.sockets, gate.clone(), clock.clone())?;
     Ok(WorkerSeat {
+        arrivals: Arrivals::new(acceptor, plan.mesh.clone(), plan.mailbox, &gate, plan.draining),
         mesh: plan.mesh,
         cpu: plan.cpu,
         driver: plan.driver,
         connections_max: plan.connections_max,
         clock,
-        arrivals: Arrivals::new(acceptor, plan.mailbox, gate.clone(), plan.draining),
         gate,
         announcer: plan.announcer,
         notices: Some(plan.notices),

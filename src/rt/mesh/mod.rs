@@ -49,6 +49,11 @@ impl Mesh {
         self.index
     }
 
+    /// The worker that should have a connection which just came to this one, if it is another.
+    pub(super) fn better_place(&self) -> Option<usize> {
+        self.house.better_for(self.index)
+    }
+
     /// Hands a connection over to worker `to`, without waiting. `input` is what was received and
     /// not answered; it comes before what the socket holds. The peer notices nothing. A worker that
     /// ends before it looked closes the connection.
@@ -64,7 +69,7 @@ impl Mesh {
     ) -> Result<(), (Socket, Vec<u8>)> {
         let Some(postman) = self.postmen.get(to) else { return Err((socket, input)) };
         let Ok(fd) = socket.duplicate() else { return Err((socket, input)) };
-        let handed = Handed { fd, input, place: self.house.take_over() };
+        let handed = Handed { fd, input, place: self.house.take_over(to) };
         match postman.try_post(handed) {
             Ok(()) => {
                 socket.let_go();

@@ -386,3 +386,28 @@ fn changes_are_told_to_every_worker_and_losses_once() {
         }
     }
 }
+
+#[test]
+fn few_connections_leave_no_worker_idle() {
+    for io in DRIVERS {
+        let (running, events) = serve_lines(&settings(io, &["127.0.0.1:0"], 2));
+        let mut counts = [0, 0];
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                let client = tcp(&running);
+                // The next one comes when this one is settled.
+                match events.recv().unwrap() {
+                    Event::Came(worker, count, _) => counts[worker] = count,
+                    other => panic!("{other:?} before the drain"),
+                }
+                client
+            })
+            .collect();
+        assert_eq!(counts, [4, 4], "{io:?}");
+        for (index, mut client) in clients.into_iter().enumerate() {
+            client.ask(&format!("{}: hello\n", index % 2));
+        }
+        running.drain_handle().drain();
+        running.wait();
+    }
+}
