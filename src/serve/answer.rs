@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::carry::{Carriage, Purpose};
-use super::exchange::Step;
+use super::exchange::{Found, Step};
 use super::reply::{self, Draft, Manner, ReplyPlan};
 use super::route::{HeadFields, Refusal, Route};
 use super::shard::{Phase, Shard, count};
@@ -26,7 +26,7 @@ pub(super) fn answer(
     body: &[u8],
     peer: &impl Transport,
     out: &mut Vec<u8>,
-) -> Step {
+) -> Found {
     let manner = manner(shard, head);
     let persistence = manner.persistence;
     match route {
@@ -41,7 +41,8 @@ pub(super) fn answer(
             return message(shard, ReplyPlan { manner, acceptance }, body, envelope, out);
         }
         Route::Events { acceptance, session, after } => {
-            return events(shard, head, ReplyPlan { manner, acceptance }, session, after, out);
+            return events(shard, head, ReplyPlan { manner, acceptance }, session, after, out)
+                .into();
         }
         Route::End(session) => {
             shard.sessions.end(&session);
@@ -63,9 +64,9 @@ pub(super) fn answer(
             }
             answer.finish(head.version, persistence);
         }
-        Route::Elsewhere(worker) => return Step::Moves(worker),
+        Route::Elsewhere(worker) => return Step::Moves(worker).into(),
     }
-    Step::Answered(persistence)
+    Step::Answered(persistence).into()
 }
 
 /// Answers a message.
@@ -75,23 +76,23 @@ fn message(
     body: &[u8],
     envelope: Envelope<'_>,
     out: &mut Vec<u8>,
-) -> Step {
+) -> Found {
     let persistence = plan.manner.persistence;
     let draft = Draft::open(out, &plan, shard);
     let reaction = shard.controller.receive(body, envelope, out);
     if let Reaction::Answered { status } = reaction {
-        return Step::Answered(draft.close(out, &plan, shard, status));
+        return Step::Answered(draft.close(out, &plan, shard, status)).into();
     }
     if let Reaction::Greeted(session) = reaction {
         shard.watch_sessions();
-        return Step::Answered(draft.close_greeting(out, &plan, shard, session.id()));
+        return Step::Answered(draft.close_greeting(out, &plan, shard, session.id())).into();
     }
     if let Reaction::Calls(running) = reaction {
         count(&shard.counters().calls);
-        return Step::Calls(running, plan, draft);
+        return Found::Call(running, plan, draft);
     }
     draft.discard(out);
-    match reaction {
+    let step = match reaction {
         Reaction::Answered { .. }
         | Reaction::Greeted(_)
         | Reaction::Calls(_)
@@ -112,7 +113,8 @@ fn message(
             let purpose = Purpose::Subscription;
             Step::Carries(Carriage::new(stream, carrier, purpose, plan, shard.now()))
         }
-    }
+    };
+    step.into()
 }
 
 /// Answers a GET: with a new stream, or with the rest of one that was cut.

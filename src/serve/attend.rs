@@ -19,13 +19,13 @@ use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::carry::Carriage;
 use super::connection::CloseReason;
 use super::detached::{Share, detach, respond, settle};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Step};
 use super::reply::{self, Draft, ReplyPlan};
 use super::shard::{Phase, Shard, count};
 use super::transport::Transport;
@@ -94,55 +94,42 @@ struct Attendance {
 }
 
 impl Exchange<'_> {
-    /// Runs a call to its end and writes its answer, to `draft` if it is the usual one. Returns what
-    /// becomes of the connection.
-    #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-    pub(super) fn attend<T: Transport>(
+    /// Polls a handler for the first time. One that is ready, as most are, and told nothing before,
+    /// is answered by what `draft` begins.
+    pub(super) fn run_at_once(
         &mut self,
-        transport: &T,
         mut running: RunningCall,
-        mut plan: ReplyPlan,
+        plan: ReplyPlan,
         draft: Draft,
-    ) -> impl Future<Output = Result<Attended, CloseReason>> {
-        async move {
-            let shard = self.shard;
-            let first =
-                poll_fn(|context| Poll::Ready(poll_work(shard, &mut running, context))).await;
-            let first = match first {
-                Poll::Ready(finished) if running.call.told_nothing() => {
-                    let persistence = self.document(&running, finished, &plan, draft);
-                    settle(shard, running);
-                    return Ok(Attended::Answered(persistence));
+        waker: &Waker,
+    ) -> Step {
+        let polled = poll_work(self.shard, &mut running, &mut Context::from_waker(waker));
+        if let Poll::Ready(finished) = polled {
+            let persistence = if running.call.told_nothing() {
+                self.document(&running, finished, &plan, draft)
+            } else {
+                draft.discard(&mut self.output);
+                if running.call.opened_stream().is_some() {
+                    return self.carry(running, Some(finished), plan);
                 }
-                other => other,
+                self.conclude(&running, finished, &plan, None)
             };
-            draft.discard(&mut self.output);
-            let answered = match first {
-                Poll::Ready(finished) => match running.call.opened_stream() {
-                    None => Ok(self.conclude(&running, finished, &plan, None)),
-                    Some(_) => return Ok(self.carry(running, Some(finished), plan)),
-                },
-                Poll::Pending if running.call.takes_events() => {
-                    return Ok(self.carry(running, None, plan));
-                }
-                Poll::Pending => self.attend_slowly(transport, &mut running, &mut plan).await,
-            };
-            settle(shard, running);
-            answered.map(Attended::Answered)
+            settle(self.shard, running);
+            return Step::Answered(persistence);
         }
+        draft.discard(&mut self.output);
+        if running.call.takes_events() {
+            return self.carry(running, None, plan);
+        }
+        Step::Calls(running, plan)
     }
 
     /// Lets a session's call answer on an event stream, which this connection carries first.
-    fn carry(
-        &mut self,
-        running: RunningCall,
-        finished: Option<Finished>,
-        plan: ReplyPlan,
-    ) -> Attended {
+    fn carry(&mut self, running: RunningCall, finished: Option<Finished>, plan: ReplyPlan) -> Step {
         let Some((session, stream)) = running.call.event_stream() else {
             // Whoever calls this has seen that there is one.
             debug_assert!(false, "no stream to answer on");
-            return Attended::Answered(Persistence::Close);
+            return Step::Answered(Persistence::Close);
         };
         let carriage = Carriage::answer(stream.clone(), session.clone(), plan, self.shard.now());
         match finished {
@@ -152,7 +139,7 @@ impl Exchange<'_> {
             }
             None => detach(self.shard, running, session, stream, Share::Whole),
         }
-        Attended::Carried(carriage)
+        Step::Carries(carriage)
     }
 
     /// Writes the answer of a call that ended: the rest of a stream if one was opened or is needed,
@@ -192,7 +179,9 @@ impl Exchange<'_> {
         self.shard.controller.finish(&running.call, running.subject, finished, &mut self.output)
     }
 
-    async fn attend_slowly<T: Transport>(
+    /// Watches a call that takes its time to its end and writes its answer. Returns what becomes of
+    /// the connection.
+    pub(super) async fn attend<T: Transport>(
         &mut self,
         transport: &T,
         running: &mut RunningCall,

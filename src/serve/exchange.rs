@@ -13,14 +13,17 @@
 //! heads and bodies, `head_timeout`, `body_*`, `output_bytes_max`, `pipeline_requests_max`.
 //! Invariant: `used <= input.len()`; after an answer that closes nothing more is read.
 
+use std::future::poll_fn;
 use std::ops::Range;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::answer::{answer, refuse};
 use super::attend::Attended;
 use super::carry::Carriage;
 use super::connection::{CloseReason, Next, Parcel, Shift};
+use super::detached::settle;
 use super::reply::{self, Draft, ReplyPlan};
 use super::route::{self, Pass, Refusal, Route};
 use super::shard::{Shard, count};
@@ -76,14 +79,28 @@ pub(super) enum Step {
     Starved,
     /// An answer was written; the connection goes on as it says.
     Answered(Persistence),
-    /// A call began; the head of its usual answer is written.
-    Calls(RunningCall, ReplyPlan, Draft),
+    /// A call began that takes its time.
+    Calls(RunningCall, ReplyPlan),
     /// Several calls began, for this session.
     Batch(Batch, Rc<Session>, ReplyPlan),
     /// The answer is an event stream.
     Carries(Box<Carriage>),
     /// The request, and the connection with it, belongs to this worker.
     Moves(usize),
+}
+
+/// What was made of a request without running anything.
+pub(super) enum Found {
+    /// All that is to be done now was done.
+    Step(Step),
+    /// A call began that was not polled yet. The head of its usual answer is written.
+    Call(RunningCall, ReplyPlan, Draft),
+}
+
+impl From<Step> for Found {
+    fn from(step: Step) -> Self {
+        Self::Step(step)
+    }
 }
 
 impl<'s> Exchange<'s> {
@@ -120,11 +137,14 @@ impl<'s> Exchange<'s> {
     }
 
     async fn converse<T: Transport>(&mut self, transport: &T) -> Result<Next, CloseReason> {
+        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
         loop {
-            let attended = match self.step(transport) {
+            let attended = match self.step(transport, &waker) {
                 Step::Answered(persistence) => Attended::Answered(persistence),
-                Step::Calls(running, plan, draft) => {
-                    self.attend(transport, running, plan, draft).await?
+                Step::Calls(mut running, mut plan) => {
+                    let answered = self.attend(transport, &mut running, &mut plan).await;
+                    settle(self.shard, running);
+                    Attended::Answered(answered?)
                 }
                 Step::Batch(batch, session, plan) => self.attend_batch(batch, session, plan).await,
                 Step::Carries(carriage) => Attended::Carried(carriage),
@@ -269,12 +289,21 @@ impl<'s> Exchange<'s> {
         }
     }
 
+    /// Reads one request off the input, if it is whole, and goes as far with it as can be gone at
+    /// once.
+    fn step(&mut self, peer: &impl Transport, waker: &Waker) -> Step {
+        match self.read(peer) {
+            Found::Step(step) => step,
+            Found::Call(running, plan, draft) => self.run_at_once(running, plan, draft, waker),
+        }
+    }
+
     /// Reads one request off the input, if it is whole.
-    fn step(&mut self, peer: &impl Transport) -> Step {
+    fn read(&mut self, peer: &impl Transport) -> Found {
         match &mut self.reading {
             Reading::Head { .. } => self.read_request(peer),
             Reading::Body(body) => match body.decoder.advance(&mut self.input) {
-                Ok(Progress::Incomplete) => Step::Starved,
+                Ok(Progress::Incomplete) => Step::Starved.into(),
                 Ok(Progress::Complete { body, next_start }) => {
                     self.read_body(body, next_start, peer)
                 }
@@ -284,10 +313,10 @@ impl<'s> Exchange<'s> {
     }
 
     /// Reads a request from its head on. Usually all of it is there, and nothing is copied.
-    fn read_request(&mut self, peer: &impl Transport) -> Step {
+    fn read_request(&mut self, peer: &impl Transport) -> Found {
         let (shard, bytes) = (self.shard, &self.input[self.used..]);
         if bytes.is_empty() {
-            return Step::Starved;
+            return Step::Starved.into();
         }
         let recognised = shard.familiar_heads.borrow_mut().recognise(bytes);
         let (head_bytes, taken) = if let Some(recognised) = &recognised {
@@ -306,24 +335,24 @@ impl<'s> Exchange<'s> {
                 }
                 Ok(Decoded::Incomplete) => {
                     self.note_first_byte();
-                    return Step::Starved;
+                    return Step::Starved.into();
                 }
                 Err(error) => {
                     self.give_up(error.status(), &error.to_string());
-                    return Step::Answered(Persistence::Close);
+                    return Step::Answered(Persistence::Close).into();
                 }
             }
         };
         match taken {
-            Taken::Whole { step, body_bytes } => {
+            Taken::Whole { found, body_bytes } => {
                 self.used += head_bytes + body_bytes;
                 self.reading = Reading::Head { since: None };
-                step
+                found
             }
             Taken::InPart { framing, expects } => {
                 self.begin_body(framing, head_bytes, expects, peer)
             }
-            Taken::Elsewhere(worker) => Step::Moves(worker),
+            Taken::Elsewhere(worker) => Step::Moves(worker).into(),
         }
     }
 
@@ -340,7 +369,7 @@ impl<'s> Exchange<'s> {
         head_bytes: usize,
         expects: bool,
         peer: &impl Transport,
-    ) -> Step {
+    ) -> Found {
         self.drop_used();
         match BodyDecoder::new(framing, head_bytes, &self.shard.limits().body) {
             Ok(decoder) => {
@@ -349,37 +378,38 @@ impl<'s> Exchange<'s> {
                 }
                 let since = self.shard.now();
                 self.reading = Reading::Body(Box::new(BodyReading { head_bytes, decoder, since }));
-                self.step(peer) // Chunks may all be there already.
+                self.read(peer) // Chunks may all be there already.
             }
             Err(error) => self.refuse_body(error),
         }
     }
 
     /// Answers the request whose head stands at the start of the input and whose body is whole.
-    fn read_body(&mut self, body: Range<usize>, next_start: usize, peer: &impl Transport) -> Step {
+    fn read_body(&mut self, body: Range<usize>, next_start: usize, peer: &impl Transport) -> Found {
         let mut slots = FieldSlots::new();
         let decoded = decode(&self.input, &mut slots, &self.shard.limits().head);
         let Ok(Decoded::Head { head, .. }) = decoded else {
             // The same bytes were a head when the body began.
             debug_assert!(false, "a head changed while its body came");
             self.give_up(400, "malformed request");
-            return Step::Answered(Persistence::Close);
+            return Step::Answered(Persistence::Close).into();
         };
         let body = self.input.get(body).unwrap_or_default();
-        let step = match route::admit(&head, self.shard) {
+        let found = match route::admit(&head, self.shard) {
             Ok(route) => answer(self.shard, &head, route, body, peer, &mut self.output),
             Err(refusal) => {
                 Step::Answered(refuse(self.shard, &head, refusal, Some(body), &mut self.output))
+                    .into()
             }
         };
         self.used = next_start;
         self.reading = Reading::Head { since: None };
-        step
+        found
     }
 
-    fn refuse_body(&mut self, error: BodyError) -> Step {
+    fn refuse_body(&mut self, error: BodyError) -> Found {
         self.give_up(error.status(), &error.to_string());
-        Step::Answered(Persistence::Close)
+        Step::Answered(Persistence::Close).into()
     }
 
     /// Writes the last answer of a connection whose next bytes nobody can make sense of.
@@ -395,7 +425,7 @@ impl<'s> Exchange<'s> {
 /// What became of a request whose head was read.
 enum Taken {
     /// Its body was there too, or was not looked at.
-    Whole { step: Step, body_bytes: usize },
+    Whole { found: Found, body_bytes: usize },
     /// Some of its body is missing.
     InPart { framing: Framing, expects: bool },
     /// It belongs to this worker.
@@ -426,15 +456,15 @@ fn take(
     // One that moves is counted where it is answered.
     count(&shard.counters().requests);
     let body = whole_body(head.framing, behind, shard.limits().body.body_bytes_max);
-    let step = match (admitted, body) {
+    let found = match (admitted, body) {
         (Ok(route), Some(body)) => answer(shard, head, route, body, peer, output),
         (Ok(_), None) => {
             let expects = head.expectation == Expectation::Continue;
             return Taken::InPart { framing: head.framing, expects };
         }
-        (Err(refusal), _) => Step::Answered(refuse(shard, head, refusal, body, output)),
+        (Err(refusal), _) => Step::Answered(refuse(shard, head, refusal, body, output)).into(),
     };
-    Taken::Whole { step, body_bytes: body.map_or(0, <[u8]>::len) }
+    Taken::Whole { found, body_bytes: body.map_or(0, <[u8]>::len) }
 }
 
 /// The body at the start of `rest`, if all of it is there and it is not too large.

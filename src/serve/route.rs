@@ -127,8 +127,8 @@ fn admit_message(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refusal
     lodge(Pass { acceptance, is_modern: is_modern(head) }, head, shard)
 }
 
-/// What a head of a message was found to be, by what it says alone: whoever sends the same one again
-/// may pass without being asked again.
+/// What a head of a message was found to be, by what it says alone: whoever sends the same one
+/// again may pass without being asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pass {
     acceptance: Acceptance,
