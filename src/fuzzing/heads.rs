@@ -1,9 +1,11 @@
 //! Heads of requests and responses, and what a client says that it accepts.
 //!
-//! Fuzzed: `http/h1/head`, `http/h1/response`, `http/negotiate` (RFC 9110, RFC 9112).
+//! Fuzzed: `http/h1/head`, `http/h1/familiar`, `http/h1/response`, `http/negotiate` (RFC 9110,
+//! RFC 9112).
 //! Invariant: where reads cut a head never changes what is read, nor the error.
 
 use super::{Cuts, alike};
+use crate::http::h1::familiar::FamiliarHeads;
 use crate::http::h1::head::{Decoded, FieldSlots, HeadLimits, decode as decode_head};
 use crate::http::h1::response::{DecodedResponse, decode as decode_response};
 use crate::http::negotiate::Acceptance;
@@ -25,6 +27,23 @@ pub(super) fn check_head(input: &[u8], cuts: Cuts<'_>) {
         }
         "incomplete".to_owned()
     });
+    check_familiar(input);
+}
+
+/// A head that was met is recognised as what the decoder reads, whatever follows it.
+fn check_familiar(input: &[u8]) {
+    let limits = HeadLimits::default();
+    let mut heads = FamiliarHeads::new(&limits);
+    for text in input.split_inclusive(|&byte| byte == 0) {
+        let mut slots = FieldSlots::new();
+        let decoded = decode_head(text, &mut slots, &limits);
+        if let Some(recognised) = heads.recognise(text) {
+            let (head, used_bytes) = (recognised.head(), recognised.head_bytes);
+            assert_eq!(decoded, Ok(Decoded::Head { head, used_bytes }));
+        } else if let Ok(Decoded::Head { head, used_bytes }) = decoded {
+            heads.meet(text.get(..used_bytes).unwrap_or_default(), &head, ());
+        }
+    }
 }
 
 pub(super) fn check_response(input: &[u8], cuts: Cuts<'_>) {

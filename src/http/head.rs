@@ -213,11 +213,7 @@ pub(in crate::http) enum ValuePlace {
 }
 
 impl ValuePlace {
-    pub(in crate::http) fn value<'b>(
-        self,
-        text: &'b str,
-        gaps: &Gaps<'b>,
-    ) -> Option<&'b [u8]> {
+    pub(in crate::http) fn value<'b>(self, text: &'b str, gaps: &Gaps<'b>) -> Option<&'b [u8]> {
         match self {
             Self::Text(span) => span.of(text).map(str::as_bytes),
             Self::Gap(gap) => gaps.get(gap).copied().flatten(),

@@ -16,8 +16,8 @@ use crate::http::authority::Authority;
 use crate::http::field::{Field, Known, classify};
 use crate::http::h1::head::{HeadLimits, decimal};
 use crate::http::head::{
-    Expectation, FieldPlace, Fields, Framing, GAP_COUNT, Gaps, Lines, Method, Persistence, RequestHead, Span,
-    ValuePlace, Version,
+    Expectation, FieldPlace, Fields, Framing, GAP_COUNT, Gaps, Lines, Method, Persistence,
+    RequestHead, Span, ValuePlace, Version,
 };
 
 /// How many shapes a core remembers.
@@ -59,7 +59,8 @@ impl<V: Copy> FamiliarHeads<V> {
         Some(Recognised { shape, gaps, head_bytes })
     }
 
-    /// Remembers a head that was read, perhaps. `head_text` is all of it, `verdict` what it came to.
+    /// Remembers a head that was read, perhaps. `head_text` is all of it, `verdict` what it came
+    /// to.
     pub fn meet(&mut self, head_text: &[u8], head: &RequestHead<'_>, verdict: V) {
         self.stranger_count = self.stranger_count.wrapping_add(1);
         let is_full = self.shapes.len() == SHAPES_MAX;

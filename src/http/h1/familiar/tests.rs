@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::http::h1::head::{Decoded, FieldSlots, decode};
 
-const USUAL: &str = "POST /mcp HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: application/json\r\n\
+const USUAL: &str = "POST /mcp HTTP/1.1\r\nHost: localhost:8080\r\n\
+    Content-Type: application/json\r\n\
     Accept: application/json, text/event-stream\r\nMcp-Session-Id: abc\r\n\
     Authorization: Bearer secret\r\nContent-Length: 17\r\n\r\n";
 
@@ -118,9 +119,8 @@ fn heads_are_remembered_up_to_the_limits_and_not_past_them() {
         meet(&mut heads, of(1000 + number).as_bytes(), 1);
         assert_eq!(heads.shapes.len(), SHAPES_MAX);
     }
-    let newcomers = (0..tried).filter(|number| {
-        heads.recognise(of(1000 + number).as_bytes()).is_some()
-    });
+    let newcomers =
+        (0..tried).filter(|number| heads.recognise(of(1000 + number).as_bytes()).is_some());
     assert_eq!(newcomers.count(), 1);
 }
 

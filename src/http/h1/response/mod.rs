@@ -67,6 +67,7 @@ impl<'b> ResponseHead<'b> {
 
 /// What `decode` made of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one match")]
 pub enum DecodedResponse<'b> {
     /// The head goes on; nothing was consumed.
     Incomplete,
