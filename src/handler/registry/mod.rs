@@ -387,11 +387,7 @@ impl Registry {
     }
 }
 
-fn check_name(
-    what: Offer,
-    name: &str,
-    taken: &Names,
-) -> Result<(), RegistryError> {
+fn check_name(what: Offer, name: &str, taken: &Names) -> Result<(), RegistryError> {
     const NAME_BYTES_MAX: usize = 128;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(fits) {
