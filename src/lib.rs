@@ -47,6 +47,8 @@ pub mod session;
 
 #[doc(hidden)]
 pub mod handler;
+#[doc(hidden)]
+pub mod load;
 
 #[doc(hidden)]
 pub mod catalog;

@@ -31,6 +31,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("client", 3),
     ("session", 3),
     ("handler", 4),
+    ("load", 4),
     ("catalog", 5), // Fills the registry, which is all that `controller` sees of it.
     ("controller", 5),
     ("serve", 6),
@@ -50,11 +51,16 @@ const TOP: u8 = 8;
 const MACHINE: &[&str] = &["monoio", "io_uring", "rustix", "core_affinity", "signal_hook", "libc"];
 
 /// Who else names one of them, and why.
-const MACHINE_ELSEWHERE: &[(&str, &str, &str)] = &[(
-    "src/client/pipe.rs",
-    "rustix",
-    "the client blocks and runs on no worker; std cannot peek into both kinds of socket",
-)];
+const MACHINE_ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "src/client/pipe.rs",
+        "rustix",
+        "the client blocks and runs on no worker; std cannot peek into both kinds of socket",
+    ),
+    ("src/load/machine.rs", "rustix", "load runs on no worker: its threads, clock and CPU time"),
+    ("src/load/server.rs", "rustix", "load runs on no worker: the clock tick of /proc"),
+    ("src/load/socket.rs", "rustix", "load runs on no worker: epoll costs what io_uring would"),
+];
 
 /// Tests that wait for time to pass, which tests may not: where, and why there.
 const WAITS: &[(&str, &str)] = &[

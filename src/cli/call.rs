@@ -29,7 +29,7 @@ pub(super) fn call(
 ) -> Result<ExitCode, Failure> {
     let options = remote::options(&raw.remote, identity, terminal);
     let answers = Answers::read(&raw.answers, terminal);
-    let given = Given::read(raw, terminal);
+    let given = Given::read(&raw.arguments, raw.args.as_deref(), terminal);
     let (mut options, mut answers, given) = match (options, answers, given) {
         (Ok(options), Ok(answers), Ok(given)) => (options, answers, given),
         (options, answers, given) => {
@@ -107,7 +107,11 @@ fn print(
     Ok(code)
 }
 
-fn find_tool<'t>(name: &str, url: &str, list: &'t ToolList) -> Result<&'t Tool, Failure> {
+pub(super) fn find_tool<'t>(
+    name: &str,
+    url: &str,
+    list: &'t ToolList,
+) -> Result<&'t Tool, Failure> {
     if let Some(tool) = list.find(name) {
         return Ok(tool);
     }
@@ -132,17 +136,28 @@ fn find_tool<'t>(name: &str, url: &str, list: &'t ToolList) -> Result<&'t Tool, 
 }
 
 /// The arguments as given, before the tool's schema is known.
-struct Given {
-    object: Map<String, Value>,
-    arguments: Vec<Argument>,
+#[derive(Debug)]
+pub(super) struct Given {
+    /// Those that came as one object.
+    pub(super) object: Map<String, Value>,
+    /// Those that were typed one by one.
+    pub(super) arguments: Vec<Argument>,
 }
 
 impl Given {
-    fn read(raw: &RawCall, terminal: &mut Terminal) -> Result<Self, Vec<String>> {
+    /// Reads them: `words` one by one, `args` all at once.
+    ///
+    /// # Errors
+    /// Every fault: what cannot be read, or is given twice.
+    pub(super) fn read(
+        words: &[String],
+        args: Option<&str>,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Vec<String>> {
         let (dashes, words): (Vec<String>, Vec<String>) =
-            raw.arguments.iter().cloned().partition(|word| word == "-");
+            words.iter().cloned().partition(|word| word == "-");
         let mut faults = Vec::new();
-        let whole = match (dashes.len(), raw.args.as_deref()) {
+        let whole = match (dashes.len(), args) {
             (0, args) => args,
             (1, None) => Some("-"),
             _ => {

@@ -6,6 +6,7 @@
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::cli::bench::raw::RawBench;
 use crate::cli::settings::limits_table;
 use crate::cli::{Application, examples};
 use crate::config::Settings;
@@ -56,6 +57,13 @@ pub enum Command {
     /// messages. A lost stream is opened again after a pause; servers of the legacy era are asked
     /// for what was missed. Ctrl-C ends the session and the program, with 0.
     Listen(RawListen),
+    /// Measure a server: make load on it, check every answer, and tell what it took
+    ///
+    /// Calls a tool again and again on many connections, and reports latencies, throughput, CPU
+    /// time and memory (with --server-pid). Every answer is checked: its HTTP status and framing,
+    /// its id, its result. Ends with 1 if one was wrong or missing, or if the run is worse than the
+    /// one that it is compared with. Ctrl-C ends it, and prints what was measured so far.
+    Bench(RawBench),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -291,6 +299,7 @@ pub fn command_of(application: &impl Application) -> clap::Command {
         .mut_subcommand("listen", |listen| {
             listen.after_help(examples::told(program, examples::LISTEN))
         })
+        .mut_subcommand("bench", |bench| bench.after_help(examples::told(program, examples::BENCH)))
         .mut_subcommand("completions", |completions| {
             completions.after_help(examples::told(program, examples::COMPLETIONS))
         })

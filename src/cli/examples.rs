@@ -48,6 +48,15 @@ pub(super) const LISTEN: &[Example] = &[
     ("listen localhost:8080 --resource note:///today", "updates of a resource as well"),
     ("listen localhost:8080 --json | jq .method", "for scripts"),
 ];
+pub(super) const BENCH: &[Example] = &[
+    ("bench localhost:8080", "the tool echo on 64 connections for 10 s, as fast as it answers"),
+    ("bench localhost:8080 --server-pid $(pidof PROGRAM)", "and what that costs the server"),
+    ("bench localhost:8080 --rate 5000 --tool add a=2 b=3", "another tool, 5000 times a second"),
+    ("bench localhost:8080 --stream --tool countdown from=1", "event streams"),
+    ("bench localhost:8080 --hold connections --connections 1000", "what is idle, held"),
+    ("bench localhost:8080 --json > before.json", "for scripts, and to compare with"),
+    ("bench localhost:8080 --compare before.json", "did it become slower?"),
+];
 pub(super) const COMPLETIONS: &[Example] = &[
     // bash-completion looks for a file of the program's name.
     ("completions bash > /usr/share/bash-completion/completions/PROGRAM", "for every user of bash"),

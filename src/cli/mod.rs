@@ -1,8 +1,8 @@
 //! Level 8: the command line, and the only place that prints.
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
-//! settings), `program` (a server as a program), `serve`, `call`, `ls`, `read`, `prompt` and
-//! `listen` (the commands), `remote` (what commands that call a server share), `answer` and
+//! settings), `program` (a server as a program), `serve`, `call`, `ls`, `read`, `prompt`,
+//! `listen` and `bench` (the commands), `remote` (what commands that call a server share), `answer` and
 //! `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
 //! `examples` (their parts), `terminal` (the streams).
 //! Exit codes: 0 done; 1 failed: the server, the tool, the way there, or a question that nobody was
@@ -12,6 +12,7 @@
 mod answer;
 mod arguments;
 mod asking;
+mod bench;
 mod call;
 pub mod command;
 mod examples;
@@ -41,7 +42,8 @@ use crate::cli::terminal::{Terminal, harmless};
 use crate::client::request::ClientIdentity;
 use crate::config::Settings;
 
-const COMMANDS: &str = "serve, check, call, ls, read, prompt, listen, completions, man and help";
+const COMMANDS: &str =
+    "serve, check, call, ls, read, prompt, listen, bench, completions, man and help";
 
 /// A program with this command line.
 pub trait Application {
@@ -143,6 +145,7 @@ fn dispatch(
         Some(Command::Read(raw)) => read::read(&raw, identity(), terminal),
         Some(Command::Prompt(raw)) => prompt::prompt(&raw, identity(), terminal),
         Some(Command::Listen(raw)) => listen::listen(&raw, identity(), terminal),
+        Some(Command::Bench(raw)) => bench::bench(&raw, identity(), terminal),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             let mut command = command::command_of(&application);

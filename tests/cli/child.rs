@@ -76,9 +76,14 @@ impl Running {
         line.trim_end().to_owned()
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.guard.0.id()
+    }
+
     /// Signals it.
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.guard.0.id()).expect("a process id");
+        let id = i32::try_from(self.id()).expect("a process id");
         kill_process(Pid::from_raw(id).expect("a process id"), signal).expect("a living process");
     }
 

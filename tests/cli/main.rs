@@ -5,8 +5,10 @@
 
 #![expect(clippy::expect_used, reason = "a helper that fails fails its test")]
 
+mod bench;
 mod child;
 mod ending;
 mod readme;
+mod scripted;
 mod serving;
 mod words;

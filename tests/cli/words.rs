@@ -65,6 +65,21 @@ fn wrong_command_lines_end_with_2_and_say_what_is_right() {
         ),
         (&["ls", "ftp://h"], &["neither http nor unix", "fix: write http://HOST"]),
         (&["ls", "unix:"], &["names no socket", "fix: write unix:SOCKET[:/PATH]"]),
+        (&["bench", "localhost", "--rate", "0"], &["--rate: \"0\" is no rate", "leave it out for"]),
+        (&["bench", "localhost", "--connections", "0"], &["--connections: \"0\" is no count"]),
+        (&["bench", "localhost", "--connections", "1000001"], &["give at most 1000000"]),
+        (&["bench", "localhost", "--timeout", "0s"], &["--timeout: 0 leaves no time: write 10s"]),
+        (&["bench", "localhost", "--duration", "10"], &["--duration: \"10\" is not a duration"]),
+        (&["bench", "localhost", "--disconnect", "100"], &["write a share from 1 to 99"]),
+        (&["bench", "localhost", "--server-pid", "x"], &["\"x\" is no number of a process"]),
+        (&["bench", "localhost", "--compare", "/no/such"], &["--compare: cannot read /no/such: "]),
+        (&["bench", "localhost", "--threshold", "-1"], &["--threshold"]),
+        (&["bench", "localhost", "--era", "modern", "--sessions"], &["give --era legacy"]),
+        (&["bench", "localhost", "--churn", "--tool", "x"], &["--churn: calls no tool"]),
+        (&["bench", "localhost", "--churn", "--stream"], &["cannot be used with"]),
+        (&["bench", "localhost", "--hold", "calls", "--rate", "5"], &["--hold: asks once"]),
+        (&["bench", "ftp://h"], &["neither http nor unix", "fix: write http://HOST"]),
+        (&["bench", "ftp://h", "--fixed-id"], &["neither http nor unix", "fix: write http://HOST"]),
         (&["completions", "tcsh"], &["possible values: bash"]),
         (&["completions"], &["The shells are bash, elvish, fish, powershell, zsh."]),
         (&["man", "nothing"], &["there is no command \"nothing\": the commands are serve"]),
@@ -97,6 +112,13 @@ fn what_does_not_work_ends_with_1_and_names_the_place_and_the_fix() {
             &["call", &port, "greet"],
             &["(JSON-RPC error -32021)", "fix: give --answer KEY=VALUE, or call from a terminal"],
         ),
+        (&["bench", &port, "--tool", "ehco"], &["no tool ehco", "fix: did you mean echo?"]),
+        (&["bench", &port, "--tool", "add", "a=2"], &["`b` is required"]),
+        (&["bench", &port, "--server-pid", "2147483647"], &["process 2147483647: cannot read"]),
+        (
+            &["bench", &format!("{port}/healthz")],
+            &["this is no MCP endpoint", "fix: check the path"],
+        ),
         (&["ls", &missing], &[&missing, "cannot connect to the socket", "fix: check the path"]),
     ];
     for (words, parts) in table {
@@ -109,6 +131,9 @@ fn what_does_not_work_ends_with_1_and_names_the_place_and_the_fix() {
     server.end_well();
     let refused = "cannot connect to";
     says(&["ls", &port], 1, &[&port, refused, "fix: check the address and port, and that"]);
+    for fixed in [&["bench", &port][..], &["bench", &port, "--fixed-id"]] {
+        says(fixed, 1, &[&port, refused, "fix: check the address and port, and that"]);
+    }
 }
 
 #[test]

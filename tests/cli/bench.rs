@@ -1,0 +1,342 @@
+//! `bench` against the demo, and against servers that answer wrongly, late or not at all.
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::child::{Running, Server, run, text};
+use crate::scripted::{Reply, Scripted};
+
+/// Few requests, and none before they count.
+const SHORT: &[&str] = &["--json", "--warmup", "0s", "--connections", "4"];
+
+/// Runs it, expects this exit status, and gives its report.
+#[track_caller]
+fn report(url: &str, flags: &[&str], status: i32) -> Value {
+    let words = [&["bench", url], SHORT, flags].concat();
+    let ran = run(&words);
+    assert_eq!(ran.status.code(), Some(status), "{words:?}: {}", text(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).expect("a report")
+}
+
+fn number(report: &Value, pointer: &str) -> f64 {
+    let number = report.pointer(pointer).and_then(Value::as_f64);
+    number.unwrap_or_else(|| panic!("no {pointer} in {report}"))
+}
+
+fn kinds(report: &Value) -> Vec<(&str, u64)> {
+    let failures = report["failures"].as_array().expect("a list").iter();
+    failures
+        .map(|one| (one["kind"].as_str().expect("a kind"), one["count"].as_u64().expect("a count")))
+        .collect()
+}
+
+#[test]
+fn every_way_to_call_is_answered_rightly_and_counted() {
+    let server = Server::on_loopback(&[]);
+    let table: &[(&[&str], &str)] = &[
+        (&["--era", "modern"], "2026-07-28"),
+        (&["--era", "legacy"], "2025-11-25"),
+        (&["--sessions"], "2025-11-25"),
+        (&["--pipeline", "8"], "2026-07-28"),
+        (&["--threads", "3"], "2026-07-28"),
+        (&["--rate", "2000"], "2026-07-28"),
+        (&["--tool", "add", "a=2", "b=3", "--expect", "5"], "2026-07-28"),
+        (&["message=a \"quoted\" text"], "2026-07-28"),
+        (&["--era", "legacy", "--pipeline", "3", "--threads", "2", "--sessions"], "2025-11-25"),
+    ];
+    for (flags, revision) in table {
+        let report = report(server.url(), &[&["--requests", "200"], *flags].concat(), 0);
+        assert_eq!(report["requests"], 200, "{flags:?}: {report}");
+        assert_eq!(
+            (report["failed"].as_u64(), &report["failures"]),
+            (Some(0), &Value::from([(); 0]))
+        );
+        assert_eq!(report["revision"], *revision, "{flags:?}");
+        let sessions = flags.contains(&"--sessions");
+        assert_eq!(report["sessions"], sessions, "{flags:?}");
+        let quantiles = ["p50", "p90", "p99", "p99_9", "p99_99", "max"];
+        let quantiles = quantiles.map(|name| number(&report["latency_us"], &format!("/{name}")));
+        assert!(quantiles[0] > 0.0 && quantiles.is_sorted(), "{quantiles:?}");
+        assert!(number(&report, "/client/cpu_us_per_request") > 0.0);
+        assert!(number(&report, "/requests_per_second") > 0.0);
+        assert_eq!(report["server"], Value::Null);
+    }
+    server.end_well();
+}
+
+#[test]
+fn a_server_behind_a_socket_file_is_measured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listen = format!("unix:{}", folder.path().join("mcp.sock").display());
+    let server = Server::start(&["--listen", &listen]);
+    assert_eq!(report(server.url(), &["--requests", "50"], 0)["requests"], 50);
+    server.end_well();
+}
+
+#[test]
+fn the_server_s_cpu_and_memory_are_told() {
+    let server = Server::on_loopback(&["--workers", "1"]);
+    let pid = server.process.id().to_string();
+    let flags = ["--requests", "2000", "--server-pid", &pid];
+    let report = report(server.url(), &flags, 0);
+    assert_eq!(report["server"]["pids"][0].to_string(), pid);
+    assert!(number(&report, "/server/cpu_us_per_request") > 0.0, "{report}");
+    let memory = |name: &str| number(&report, &format!("/server/memory/{name}_bytes"));
+    assert!(memory("before") > 0.0 && memory("private_before") > 0.0);
+    assert!(memory("peak") >= memory("after"), "{report}");
+    server.end_well();
+}
+
+#[test]
+fn streams_tell_their_first_event_and_the_gaps() {
+    let server = Server::on_loopback(&[]);
+    for era in ["modern", "legacy"] {
+        let flags = ["--requests", "4", "--stream", "--tool", "countdown", "from=1", "--era", era];
+        let report = report(server.url(), &flags, 0);
+        assert_eq!((&report["requests"], &report["kind"]), (&4.into(), &"stream".into()));
+        // Progress at once, the answer a second later.
+        assert_eq!(report["first_event_us"]["count"], 4);
+        assert_eq!(report["event_gap_us"]["count"], 4);
+        assert!(number(&report, "/event_gap_us/p50") > 900_000.0, "{report}");
+        assert!(number(&report, "/latency_us/p50") > 1_000_000.0, "{report}");
+    }
+    server.end_well();
+}
+
+#[test]
+fn sessions_begin_and_end_as_fast_as_they_can() {
+    let server = Server::on_loopback(&[]);
+    let report = report(server.url(), &["--requests", "100", "--churn"], 0);
+    assert_eq!((&report["requests"], &report["kind"]), (&100.into(), &"churn".into()));
+    assert_eq!(report["tool"], Value::Null);
+    server.end_well();
+}
+
+#[test]
+fn what_is_held_is_counted_and_weighed() {
+    let server = Server::on_loopback(&[]);
+    let pid = server.process.id().to_string();
+    let table: &[&[&str]] = &[
+        &["connections"],
+        &["connections", "--sessions"],
+        &["streams", "--era", "modern"],
+        &["streams", "--era", "legacy"],
+        &["calls", "--tool", "countdown", "from=60"],
+    ];
+    for flags in table {
+        let words = ["--server-pid", &pid, "--duration", "100ms", "--hold"];
+        let report = report(server.url(), &[&words, *flags].concat(), 0);
+        assert_eq!(
+            (&report["requests"], &report["held"]),
+            (&4.into(), &flags[0].into()),
+            "{report}"
+        );
+        assert!(number(&report, "/seconds") >= 0.1);
+        number(&report, "/server/memory/private_bytes_per_connection");
+    }
+    server.end_well();
+}
+
+#[test]
+fn calls_that_are_cut_off_leave_the_others_answered() {
+    let server = Server::on_loopback(&[]);
+    for sessions in [&["--era", "modern"][..], &["--sessions"]] {
+        let flags = [&["--requests", "100", "--disconnect", "25"], sessions].concat();
+        let report = report(server.url(), &flags, 0);
+        assert_eq!((&report["requests"], &report["disconnected"]), (&75.into(), &25.into()));
+    }
+    server.end_well();
+}
+
+#[test]
+fn wrong_answers_are_told_by_kind_and_end_with_1() {
+    let body =
+        |id: &str, result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+    let json = |text: String| Reply::Other("200 OK", "application/json", text);
+    type Script = Box<dyn Fn(&Value) -> Reply + Send + Sync>;
+    let table: Vec<(&str, Script)> = vec![
+        ("status", Box::new(|_| Reply::Other("503 Busy", "text/plain", "later".to_owned()))),
+        ("content-type", Box::new(|_| Reply::Other("200 OK", "text/html", "<p>".to_owned()))),
+        ("json", Box::new(move |_| json("{".to_owned()))),
+        ("id", Box::new(move |_| json(body("7", r#"{"content":[]}"#)))),
+        (
+            "text",
+            Box::new(move |it| {
+                json(body(&it["id"].to_string(), r#"{"content":[{"type":"text","text":"no"}]}"#))
+            }),
+        ),
+        (
+            "tool-error",
+            Box::new(move |it| {
+                json(body(&it["id"].to_string(), r#"{"isError":true,"content":[]}"#))
+            }),
+        ),
+        ("closed", Box::new(|_| Reply::Close)),
+    ];
+    for (kind, script) in table {
+        // The first call is made to see whether it works at all.
+        let wrong = move |number, message: &Value| match number {
+            0 => Reply::Right,
+            _ if number % 10 == 0 => script(message),
+            _ => Reply::Right,
+        };
+        let server = Scripted::start(wrong);
+        let report = report(&server.url, &["--requests", "99"], 1);
+        assert_eq!(kinds(&report), [(kind, 9)], "{report}");
+        assert_eq!(report["requests"], 90, "{report}");
+        let sample = report["failures"][0]["sample"].as_str().expect("a sample");
+        assert!(!sample.is_empty());
+    }
+}
+
+#[test]
+fn answers_on_event_streams_are_right_as_well() {
+    let server = Scripted::start(|_, _| Reply::Events);
+    assert_eq!(report(&server.url, &["--requests", "50"], 0)["requests"], 50);
+    assert_eq!(server.calls(), 51, "one to see whether it works");
+    let report = report(&server.url, &["--requests", "50", "--stream"], 0);
+    assert_eq!(report["first_event_us"]["count"], 50);
+    let server = Scripted::start(|_, _| Reply::Right);
+    let report = self::report(&server.url, &["--requests", "5", "--stream"], 1);
+    assert_eq!(kinds(&report), [("stream", 5)], "documents where streams were asked for");
+}
+
+#[test]
+fn a_server_that_stalls_shows_it_in_an_open_loop() {
+    const STALL: Duration = Duration::from_millis(200);
+    let server = Scripted::start(|number, _| match number {
+        20 => Reply::Late(STALL),
+        _ => Reply::Right,
+    });
+    // One connection: what is due during the stall waits. 1000 a second for half a second.
+    let flags = ["--connections", "1", "--rate", "1000", "--requests", "500"];
+    let words = [&["bench", &server.url, "--json", "--warmup", "0s"], &flags[..]].concat();
+    let ran = run(&words);
+    let report: Value = serde_json::from_slice(&ran.stdout).expect("a report");
+    assert_eq!(report["requests"], 500, "{report}");
+    assert!(number(&report, "/latency_us/max") >= 200_000.0, "{report}");
+    // 200 of 500 were due in the stall, half of them more than 100 ms before its end.
+    assert!(number(&report, "/latency_us/p90") >= 100_000.0, "{report}");
+    assert!(number(&report, "/latency_us/p99_9") >= 190_000.0, "{report}");
+}
+
+#[test]
+fn a_rate_that_no_server_reaches_is_not_said_to_be_reached() {
+    let server = Scripted::start(|_, _| Reply::Late(Duration::from_millis(20)));
+    let flags = ["--connections", "1", "--rate", "1000", "--duration", "300ms"];
+    let report = report(&server.url, &flags, 1);
+    let (answered, failed) = (number(&report, "/requests"), number(&report, "/failed"));
+    assert!(answered <= 20.0, "{report}");
+    assert!(
+        (answered + failed - 300.0).abs() < 0.5,
+        "each that was due is accounted for: {report}"
+    );
+    assert_eq!(kinds(&report)[0].0, "unsent");
+}
+
+#[test]
+fn silence_ends_a_request_and_not_the_run() {
+    let server = Scripted::start(|number, _| match number {
+        3 => Reply::Late(Duration::from_secs(20)),
+        _ => Reply::Right,
+    });
+    let report = report(&server.url, &["--requests", "20", "--timeout", "100ms"], 1);
+    assert_eq!(kinds(&report), [("timeout", 1)], "{report}");
+    assert_eq!(report["requests"], 19, "{report}");
+}
+
+#[test]
+fn fixed_bytes_are_measured_without_asking_before() {
+    let body = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hello"}]}}"#;
+    let answer = move |_, _: &Value| Reply::Other("200 OK", "application/json", body.to_owned());
+    let server = Scripted::start(answer);
+    assert_eq!(report(&server.url, &["--requests", "50", "--fixed-id"], 0)["requests"], 50);
+    assert_eq!(server.calls(), 50);
+}
+
+#[test]
+fn reports_are_compared_and_what_is_worse_ends_with_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let server = Server::on_loopback(&[]);
+    let mut before = report(server.url(), &["--requests", "50"], 0);
+    let compared = |before: &Value, flags: &[&str], status: i32| {
+        let path = file("before.json");
+        std::fs::write(&path, before.to_string()).expect("written");
+        let words =
+            ["bench", server.url(), "--warmup", "0s", "--requests", "50", "--compare", &path];
+        let ran = run(&[&words[..], flags].concat());
+        assert_eq!(ran.status.code(), Some(status), "{}", text(&ran.stderr));
+        (text(&ran.stdout).to_owned(), text(&ran.stderr).to_owned())
+    };
+    // As slow as can be: nothing is worse.
+    before["latency_us"]["p99"] = 1e9.into();
+    before["requests_per_second"] = 1e-3.into();
+    let (told, _) = compared(&before, &["--connections", "4"], 0);
+    assert!(told.contains("requests a second") && !told.contains("WORSE"), "{told}");
+    before["requests_per_second"] = 1e9.into();
+    let (told, _) = compared(&before, &["--connections", "4", "--threshold", "50"], 1);
+    let worse: Vec<_> = told.lines().filter(|line| line.ends_with("WORSE")).collect();
+    assert!(worse.len() == 1 && worse[0].starts_with("requests a second"), "{told}");
+    let (_, told) = compared(&before, &["--connections", "5"], 1);
+    assert!(told.contains("connections was 4 and is 5"), "{told}");
+    server.end_well();
+}
+
+#[test]
+fn an_interrupted_run_prints_what_it_measured() {
+    let server = Scripted::start(|_, _| Reply::Right);
+    let words = ["bench", &server.url, "--json", "--warmup", "0s", "--duration", "1h"];
+    let process = Running::start(&words);
+    while server.calls() < 10 {
+        std::thread::yield_now();
+    }
+    process.signal(Signal::INT);
+    let (code, told, errors) = process.end();
+    let report: Value = serde_json::from_str(&told).expect(&errors);
+    assert_eq!((code, &report["interrupted"]), (Some(0), &Value::Bool(true)), "{errors}");
+    assert!(number(&report, "/requests") >= 1.0, "{report}");
+}
+
+#[test]
+fn more_connections_than_files_may_be_open_name_the_limit_and_the_fix() {
+    let server = Server::on_loopback(&[]);
+    let line = format!(
+        "ulimit -n 100 && exec {} bench {} --connections 50",
+        env!("CARGO_BIN_EXE_ringlane"),
+        server.url()
+    );
+    let ran = Command::new("sh").arg("-c").arg(&line).output().expect("a shell");
+    let errors = text(&ran.stderr);
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(1), ""), "{errors}");
+    let told = "50 connections need more open files than the 100 that are allowed";
+    assert!(
+        errors.contains(told) && errors.contains("fix: raise the limit (ulimit -n"),
+        "{errors}"
+    );
+    server.end_well();
+}
+
+#[test]
+fn the_table_tells_the_same_in_words() {
+    let server = Server::on_loopback(&[]);
+    let words =
+        ["bench", server.authority(), "--warmup", "0s", "--requests", "20", "--rate", "500"];
+    let ran = run(&words);
+    let told = text(&ran.stdout);
+    let parts = [
+        server.url(),
+        "tools/call echo, 2026-07-28 (modern), 64 connections, open loop at 500 a second",
+        "requests      20 right, 0 failed",
+        "p99.99",
+        "latency  ",
+        "bench CPU",
+    ];
+    for part in parts {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    server.end_well();
+}
