@@ -1,8 +1,8 @@
 //! Level 8: the command line, and the only place that prints.
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
-//! settings), `program` (a server as a program), `serve`, `call`, `ls`, `read`, `prompt`,
-//! `listen` and `bench` (the commands), `remote` (what commands that call a server share), `answer` and
+//! settings), `program` (a server as a program), `serve`, `call`, `ls`, `read`, `prompt`, `listen`
+//! and `bench` (the commands), `remote` (what commands that call a server share), `answer` and
 //! `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
 //! `examples` (their parts), `terminal` (the streams).
 //! Exit codes: 0 done; 1 failed: the server, the tool, the way there, or a question that nobody was

@@ -6,7 +6,6 @@
 //! answer; where it stands more often the answer is not kept.
 //! Not here: HTTP's framing (`response`), counting (`tally`).
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::client::message::{Message, parse_messages};
@@ -127,7 +126,7 @@ pub(super) fn result_of(bytes: &[u8], id: u64) -> Result<Option<Box<RawValue>>, 
     for message in messages {
         let Message::Response { id: answered, outcome } = message else { continue };
         let outcome = outcome.map_err(|error| Fault::new(FaultKind::Rpc, error.to_string()))?;
-        if answered != Value::from(id) {
+        if answered != id {
             return Err(Fault::new(FaultKind::Id, format!("asked {id}: {}", shown())));
         }
         if result.replace(outcome).is_some() {

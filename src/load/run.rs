@@ -1,7 +1,7 @@
 //! A run from its begin to its end: starts the threads, orders them about, looks at the server.
 //!
 //! ```text
-//! memory before ─▶ open ─▶ warm up ─▶ CPU ─▶ measure (memory at times) ─▶ CPU, memory after ─▶ leave
+//! memory ─▶ open ─▶ warm up ─▶ CPU ─▶ measure (memory at times) ─▶ CPU, memory ─▶ leave
 //! ```
 //! Limits: memory is looked at every `SAMPLE_INTERVAL`, since looking costs the server.
 

@@ -191,7 +191,7 @@ mod tests {
         // Above the highest number that a process may have.
         let gone = 0x7fff_ffff;
         assert!(cpu(&[gone]).expect_err("no such process").starts_with("process 2147483647: "));
-        assert!(memory(&[this[0], gone]).is_err());
+        memory(&[this[0], gone]).expect_err("one of them is gone");
     }
 
     #[test]

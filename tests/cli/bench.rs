@@ -10,20 +10,23 @@ use crate::child::{Running, Server, run, text};
 use crate::scripted::{Reply, Scripted};
 
 /// Few requests, and none before they count.
-const SHORT: &[&str] = &["--json", "--warmup", "0s", "--connections", "4"];
+const SHORT: &[&str] = &["--json", "--warmup", "0s"];
 
-/// Runs it, expects this exit status, and gives its report.
+/// Runs it, on four connections unless told otherwise; expects this exit status, and gives its
+/// report.
 #[track_caller]
 fn report(url: &str, flags: &[&str], status: i32) -> Value {
-    let words = [&["bench", url], SHORT, flags].concat();
+    let mut words = [&["bench", url], SHORT, flags].concat();
+    if !flags.contains(&"--connections") {
+        words.extend(["--connections", "4"]);
+    }
     let ran = run(&words);
     assert_eq!(ran.status.code(), Some(status), "{words:?}: {}", text(&ran.stderr));
     serde_json::from_slice(&ran.stdout).expect("a report")
 }
 
 fn number(report: &Value, pointer: &str) -> f64 {
-    let number = report.pointer(pointer).and_then(Value::as_f64);
-    number.unwrap_or_else(|| panic!("no {pointer} in {report}"))
+    report.pointer(pointer).and_then(Value::as_f64).expect(pointer)
 }
 
 fn kinds(report: &Value) -> Vec<(&str, u64)> {
@@ -213,9 +216,7 @@ fn a_server_that_stalls_shows_it_in_an_open_loop() {
     });
     // One connection: what is due during the stall waits. 1000 a second for half a second.
     let flags = ["--connections", "1", "--rate", "1000", "--requests", "500"];
-    let words = [&["bench", &server.url, "--json", "--warmup", "0s"], &flags[..]].concat();
-    let ran = run(&words);
-    let report: Value = serde_json::from_slice(&ran.stdout).expect("a report");
+    let report = report(&server.url, &flags, 0);
     assert_eq!(report["requests"], 500, "{report}");
     assert!(number(&report, "/latency_us/max") >= 200_000.0, "{report}");
     // 200 of 500 were due in the stall, half of them more than 100 ms before its end.

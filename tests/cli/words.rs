@@ -65,21 +65,6 @@ fn wrong_command_lines_end_with_2_and_say_what_is_right() {
         ),
         (&["ls", "ftp://h"], &["neither http nor unix", "fix: write http://HOST"]),
         (&["ls", "unix:"], &["names no socket", "fix: write unix:SOCKET[:/PATH]"]),
-        (&["bench", "localhost", "--rate", "0"], &["--rate: \"0\" is no rate", "leave it out for"]),
-        (&["bench", "localhost", "--connections", "0"], &["--connections: \"0\" is no count"]),
-        (&["bench", "localhost", "--connections", "1000001"], &["give at most 1000000"]),
-        (&["bench", "localhost", "--timeout", "0s"], &["--timeout: 0 leaves no time: write 10s"]),
-        (&["bench", "localhost", "--duration", "10"], &["--duration: \"10\" is not a duration"]),
-        (&["bench", "localhost", "--disconnect", "100"], &["write a share from 1 to 99"]),
-        (&["bench", "localhost", "--server-pid", "x"], &["\"x\" is no number of a process"]),
-        (&["bench", "localhost", "--compare", "/no/such"], &["--compare: cannot read /no/such: "]),
-        (&["bench", "localhost", "--threshold", "-1"], &["--threshold"]),
-        (&["bench", "localhost", "--era", "modern", "--sessions"], &["give --era legacy"]),
-        (&["bench", "localhost", "--churn", "--tool", "x"], &["--churn: calls no tool"]),
-        (&["bench", "localhost", "--churn", "--stream"], &["cannot be used with"]),
-        (&["bench", "localhost", "--hold", "calls", "--rate", "5"], &["--hold: asks once"]),
-        (&["bench", "ftp://h"], &["neither http nor unix", "fix: write http://HOST"]),
-        (&["bench", "ftp://h", "--fixed-id"], &["neither http nor unix", "fix: write http://HOST"]),
         (&["completions", "tcsh"], &["possible values: bash"]),
         (&["completions"], &["The shells are bash, elvish, fish, powershell, zsh."]),
         (&["man", "nothing"], &["there is no command \"nothing\": the commands are serve"]),
@@ -90,6 +75,30 @@ fn wrong_command_lines_end_with_2_and_say_what_is_right() {
     let ran = run(&["check", "--workers", "0", "--io", "x", "--limit", "json_depth_max=1"]);
     let faults = text(&ran.stderr).lines().filter(|line| line.starts_with("error: ")).count();
     assert_eq!((ran.status.code(), faults), (Some(2), 3), "{}", text(&ran.stderr));
+}
+
+#[test]
+fn wrong_command_lines_of_bench_say_what_is_right() {
+    let table: &[(&[&str], &[&str])] = &[
+        (&["bench", "localhost", "--rate", "0"], &["--rate: \"0\" is no rate", "leave it out for"]),
+        (&["bench", "localhost", "--connections", "0"], &["--connections: \"0\" is no count"]),
+        (&["bench", "localhost", "--connections", "1000001"], &["give at most 1000000"]),
+        (&["bench", "localhost", "--timeout", "0s"], &["--timeout: 0 leaves no time: write 10s"]),
+        (&["bench", "localhost", "--duration", "10"], &["--duration: \"10\" is not a duration"]),
+        (&["bench", "localhost", "--disconnect", "100"], &["write a share from 1 to 99"]),
+        (&["bench", "localhost", "--server-pid", "x"], &["\"x\" is no number of a process"]),
+        (&["bench", "localhost", "--compare", "/no/such"], &["--compare: cannot read /no/such: "]),
+        (&["bench", "localhost", "--threshold", "x"], &["\"x\" is no share: write percent"]),
+        (&["bench", "localhost", "--era", "modern", "--sessions"], &["give --era legacy"]),
+        (&["bench", "localhost", "--churn", "--tool", "x"], &["--churn: calls no tool"]),
+        (&["bench", "localhost", "--churn", "--stream"], &["cannot be used with"]),
+        (&["bench", "localhost", "--hold", "calls", "--rate", "5"], &["--hold: asks once"]),
+        (&["bench", "ftp://h"], &["neither http nor unix", "fix: write http://HOST"]),
+        (&["bench", "ftp://h", "--fixed-id"], &["neither http nor unix", "fix: write http://HOST"]),
+    ];
+    for (words, parts) in table {
+        says(words, 2, parts);
+    }
 }
 
 #[test]

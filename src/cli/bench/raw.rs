@@ -69,7 +69,8 @@ pub struct RawBench {
     #[arg(long, help_heading = KINDS, conflicts_with_all = ["hold", "sessions"])]
     pub churn: bool,
     /// Cut off this share of the calls once they are sent, to see that the others are answered
-    #[arg(long, value_name = "PERCENT", help_heading = KINDS, conflicts_with_all = ["churn", "hold"])]
+    #[arg(long, value_name = "PERCENT", help_heading = KINDS)]
+    #[arg(conflicts_with_all = ["churn", "hold"])]
     pub disconnect: Option<String>,
     /// Open everything and hold it, to see what memory it takes (with --server-pid)
     #[arg(long, value_enum, value_name = "WHAT", help_heading = KINDS)]
