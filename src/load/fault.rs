@@ -62,6 +62,11 @@ impl FaultKind {
         }
     }
 
+    /// Whether the server was asked at all, so that it may have cost something.
+    pub(super) const fn reached_the_server(self) -> bool {
+        !matches!(self, Self::Connect | Self::Refused | Self::Unsent)
+    }
+
     /// What happened, for people.
     pub(super) const fn in_words(self) -> &'static str {
         match self {

@@ -19,7 +19,10 @@ const BUSY: f64 = 0.9;
 pub struct Outcome {
     pub(super) tally: Tally,
     pub(super) seconds: f64,
-    pub(super) server: Option<ServerReport>,
+    /// Requests of that time that reached the server.
+    pub(super) sent: u64,
+    /// What the server spent; why that is not known; or nothing, since nobody asked.
+    pub(super) server: Option<Result<ServerReport, String>>,
     pub(super) interrupted: bool,
     /// CPUs of this machine that the process may use.
     pub(super) cpus: usize,
@@ -36,12 +39,6 @@ pub(super) struct ServerReport {
 }
 
 impl Outcome {
-    /// Requests that were not answered, or wrongly.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.tally.failed
-    }
-
     /// The whole report.
     #[must_use]
     pub fn to_json(&self, plan: &Plan) -> Value {
@@ -54,6 +51,7 @@ impl Outcome {
             json!({"kind": kind.name(), "about": kind.in_words(), "count": seen.count,
                 "sample": seen.sample})
         });
+        let server = self.server.as_ref().map(Result::as_ref);
         json!({
             "ringlane_bench": 1,
             "version": env!("CARGO_PKG_VERSION"),
@@ -80,18 +78,14 @@ impl Outcome {
             "first_event_us": quantiles(first_event),
             "event_gap_us": quantiles(event_gap),
             "client": self.client(plan),
-            "server": self.server.as_ref().map(|server| self.server(server, plan)),
+            "server": server.and_then(|server| server.ok()).map(|it| self.server(it, plan)),
+            "server_fault": server.and_then(|server| server.err()),
             "failures": faults.collect::<Vec<_>>(),
         })
     }
 
-    /// Requests that cost CPU time, rightly answered or not.
-    fn requests(&self) -> f64 {
-        float(self.tally.answered + self.tally.failed + self.tally.disconnected)
-    }
-
     fn client(&self, plan: &Plan) -> Value {
-        let per_request = ratio(self.tally.cpu.as_secs_f64() * 1e6, self.requests());
+        let per_request = ratio(self.tally.cpu.as_secs_f64() * 1e6, float(self.sent));
         json!({"threads": plan.threads, "cpu_us_per_request": number(per_request),
             "busy": number(self.tally.busy), "limit": self.is_the_limit()})
     }
@@ -99,7 +93,8 @@ impl Outcome {
     /// Whether the load generator was the slower side: its threads had no time left, while the
     /// server, as far as is known, had some.
     fn is_the_limit(&self) -> bool {
-        let server_is_busy = self.server.as_ref().is_some_and(|server| {
+        let server = self.server.as_ref().and_then(|server| server.as_ref().ok());
+        let server_is_busy = server.is_some_and(|server| {
             let busiest = ratio(server.spent.busiest.as_secs_f64(), self.seconds);
             let all = ratio(server.spent.total.as_secs_f64(), self.seconds);
             let cpus = float(u64::try_from(self.cpus).unwrap_or(u64::MAX));
@@ -111,7 +106,7 @@ impl Outcome {
     fn server(&self, server: &ServerReport, plan: &Plan) -> Value {
         let Spent { total, user, system, busiest } = server.spent;
         let each =
-            |spent: std::time::Duration| number(ratio(spent.as_secs_f64() * 1e6, self.requests()));
+            |spent: std::time::Duration| number(ratio(spent.as_secs_f64() * 1e6, float(self.sent)));
         let connections = float(u64::try_from(plan.connections).unwrap_or(u64::MAX));
         let grown =
             |before: u64, after: u64| number(ratio(float(after) - float(before), connections));

@@ -16,7 +16,7 @@ use crate::client::waits::{Pause, Waits};
 use crate::load::machine::{Origin, cpu_count, grant_files, start};
 use crate::load::plan::{Load, Plan};
 use crate::load::report::{Outcome, ServerReport};
-use crate::load::server::{self, Cpu, Memory, Spent};
+use crate::load::server::{self, Cpu, Memory};
 use crate::load::tally::Tally;
 use crate::load::worker::{Order, Report, Shared, Stretch, work};
 
@@ -110,7 +110,7 @@ pub fn run(plan: &Plan, waits: &Waits, watch: &mut dyn FnMut(Glance)) -> Result<
     let mut crew = Crew::start(plan, waits, watch)?;
     let opened = crew.gather(Doing::Opening, None, &mut looker)?;
     if let Load::Hold(_) = plan.load {
-        return crew.hold(plan, opened, before.as_ref(), looker);
+        return crew.hold(plan, opened, before, looker);
     }
     let mut faults = opened.faults;
     if !plan.warmup.is_zero() {
@@ -124,16 +124,10 @@ pub fn run(plan: &Plan, waits: &Waits, watch: &mut dyn FnMut(Glance)) -> Result<
     let before = looker.cpu()?;
     let (mut tally, seconds) =
         crew.load(plan, plan.duration, plan.count, Doing::Measuring, &mut looker)?;
-    let server = looker.report(before.as_ref())?;
-    let interrupted = crew.is_stopped();
+    let (server, interrupted, sent) = (looker.report(before), crew.is_stopped(), tally.sent());
     crew.leave();
     tally.add_faults(faults);
-    Ok(outcome(tally, seconds, server, interrupted))
-}
-
-fn outcome(tally: Tally, seconds: f64, server: Option<ServerReport>, interrupted: bool) -> Outcome {
-    let cpus = cpu_count();
-    Outcome { tally, seconds, server, interrupted, cpus }
+    Ok(Outcome { tally, seconds, sent, server, interrupted, cpus: cpu_count() })
 }
 
 /// The threads.
@@ -199,7 +193,7 @@ impl<'w> Crew<'w> {
         mut self,
         plan: &Plan,
         mut opened: Tally,
-        before: Option<&Cpu>,
+        before: Option<Cpu>,
         mut looker: Looker,
     ) -> Result<Outcome, RunError> {
         let start = self.origin.now();
@@ -210,11 +204,11 @@ impl<'w> Crew<'w> {
         let stretch = Some((start, Some(end), None));
         let held = self.gather(Doing::Measuring, stretch, &mut looker)?;
         let seconds = self.origin.now().since(start).as_secs_f64();
-        let server = looker.report(before)?;
-        let interrupted = self.is_stopped();
+        let (server, interrupted) = (looker.report(before), self.is_stopped());
         self.leave();
         opened.add(held);
-        Ok(outcome(opened, seconds, server, interrupted))
+        let (sent, tally, cpus) = (opened.sent(), opened, cpu_count());
+        Ok(Outcome { tally, seconds, sent, server, interrupted, cpus })
     }
 
     /// Waits for a report of each thread; looks at the server, and for Ctrl-C, meanwhile.
@@ -313,17 +307,14 @@ impl Looker {
         server::cpu(&self.processes).map(Some).map_err(|what| RunError::Server { what })
     }
 
-    /// What was spent since then, and the memory.
-    fn report(&self, before: Option<&Cpu>) -> Result<Option<ServerReport>, RunError> {
-        let (Some(before), Some(after)) = (before, self.cpu()?) else { return Ok(None) };
-        let memory = server::memory(&self.processes).map_err(|what| RunError::Server { what })?;
-        let spent: Spent = after.since(before, server::tick());
-        Ok(Some(ServerReport {
-            processes: self.processes.clone(),
-            spent,
-            before: self.before,
-            peak: self.peak.peak(memory),
-            after: memory,
-        }))
+    /// What was spent since then, and the memory; or why that is not known: the server may be gone,
+    /// which must not hide what else was measured.
+    fn report(&self, before: Option<Cpu>) -> Option<Result<ServerReport, String>> {
+        before.map(|before| {
+            let spent = server::cpu(&self.processes)?.since(&before, server::tick());
+            let after = server::memory(&self.processes)?;
+            let (processes, peak) = (self.processes.clone(), self.peak.peak(after));
+            Ok(ServerReport { processes, spent, before: self.before, peak, after })
+        })
     }
 }

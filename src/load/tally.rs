@@ -138,6 +138,13 @@ impl Tally {
         }
     }
 
+    /// Requests that cost CPU time, rightly answered or not.
+    pub(super) fn sent(&self) -> u64 {
+        let faults = self.faults.iter().filter(|(kind, _)| kind.reached_the_server());
+        let failed: u64 = faults.map(|(_, seen)| seen.count).sum();
+        self.answered + self.disconnected + failed
+    }
+
     /// Adds what another thread counted at the same time.
     pub(super) fn add(&mut self, other: Self) {
         self.latency.add(&other.latency);
@@ -193,6 +200,7 @@ mod tests {
             tally.over(at(1), at(11), Err(Fault::new(kind, "x")));
         }
         assert_eq!((tally.latency.count(), tally.answered, tally.failed), (2, 0, 4));
+        assert_eq!(tally.sent(), 3, "what was never sent cost nothing");
         assert_eq!(Latencies::new().quantile_us(0.5), None);
     }
 

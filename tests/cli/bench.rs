@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::child::{Running, Server, run, text};
@@ -236,6 +236,26 @@ fn a_rate_that_no_server_reaches_is_not_said_to_be_reached() {
         "each that was due is accounted for: {report}"
     );
     assert_eq!(kinds(&report)[0].0, "unsent");
+}
+
+#[test]
+fn a_process_that_dies_hides_nothing_that_was_measured() {
+    let process = Server::on_loopback(&[]).process;
+    let number = process.id();
+    let id = Pid::from_raw(i32::try_from(number).expect("a number")).expect("a process id");
+    let server = Scripted::start(move |call, _| {
+        if call == 50 {
+            kill_process(id, Signal::KILL).expect("a living process");
+            while std::fs::read(format!("/proc/{number}/smaps_rollup")).is_ok() {}
+        }
+        Reply::Right
+    });
+    let flags = ["--requests", "100", "--server-pid", &number.to_string()];
+    let report = report(&server.url, &flags, 1);
+    assert_eq!((&report["requests"], &report["failed"]), (&100.into(), &0.into()));
+    assert_eq!(report["server"], Value::Null);
+    let fault = report["server_fault"].as_str().expect("a reason");
+    assert!(fault.starts_with(&format!("process {number}: cannot read ")), "{fault}");
 }
 
 #[test]

@@ -124,7 +124,8 @@ fn print(
     for warning in table::warnings(report) {
         terminal.tell(&harmless(&format!("warning: {warning}")));
     }
-    let mut is_well = report["failed"] == 0 && report["requests"] != 0;
+    let is_measured = report["requests"] != 0 && report["server_fault"].is_null();
+    let mut is_well = report["failed"] == 0 && is_measured;
     if let Some(before) = &settings.compare {
         let threshold = settings.threshold_percent;
         let differences = compare(before, report, threshold)

@@ -93,6 +93,9 @@ fn latencies(report: &Value) -> String {
         ("first_event_us", "first event"),
         ("event_gap_us", "event gap"),
     ];
+    if report["latency_us"]["p50"].is_null() {
+        return String::new();
+    }
     let mut text = format!("{:<14}", "");
     for (_, name) in QUANTILES {
         let _ = write!(text, "{name:>10}");
@@ -151,6 +154,9 @@ fn failures(report: &Value) -> String {
 #[must_use]
 pub(super) fn warnings(report: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(fault) = report["server_fault"].as_str() {
+        warnings.push(format!("what the server spent is not known: {fault}"));
+    }
     if report["client"]["limit"] == true {
         warnings.push(
             "bench itself was the limit, and the server may do more: give more --threads, or CPUs"
