@@ -9,9 +9,55 @@ use serde::Serialize;
 use super::error::RpcError;
 use super::message::Id;
 
-/// Writes a JSON string.
+/// Writes a JSON string (RFC 8259 §7), escaping no more than must be.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    serialize(out, text);
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, tail) = rest.split_at_checked(plain_bytes(rest)).unwrap_or((rest, &[]));
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = tail.split_first() else { break };
+        escape(out, byte);
+        rest = behind;
+    }
+    out.push(b'"');
+}
+
+/// How many bytes at the start of `bytes` stand for themselves.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    /// As many as are looked at at once.
+    const BLOCK_BYTES: usize = 32;
+    let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
+    // No early exit within a block, so that the compiler can compare all of it together.
+    let is_plain = |block: &&[u8; BLOCK_BYTES]| {
+        !block.iter().fold(false, |any, &byte| any | must_be_escaped(byte))
+    };
+    let plain = blocks.iter().take_while(is_plain).count() * BLOCK_BYTES;
+    let rest = bytes.get(plain..).unwrap_or_default();
+    plain + rest.iter().take_while(|&&byte| !must_be_escaped(byte)).count()
+}
+
+const fn must_be_escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+#[cold]
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0c => b'f',
+        b'\r' => b'r',
+        _ => {
+            let hex = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 0xf)]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 /// Writes an integer.
@@ -116,7 +162,34 @@ pub fn id_json(id: Id<'_>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Strings are written as serde_json writes them, whatever stands where in a block.
+        #[test]
+        fn strings_are_written_as_serde_json_writes_them(
+            text in "([a-z]{0,40}[\\x00-\\x7f\u{80}-\u{ff}\u{1f600}]{0,3}){0,6}"
+        ) {
+            let mut out = Vec::new();
+            string(&mut out, &text);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_byte_is_escaped_as_serde_json_escapes_it() {
+        for byte in 0..0x80_u8 {
+            for before in [0, 31, 32, 33] {
+                let text = format!("{}{}x", "a".repeat(before), char::from(byte));
+                let mut out = Vec::new();
+                string(&mut out, &text);
+                let expected = serde_json::to_string(&text).unwrap();
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{byte:#x} at {before}");
+            }
+        }
+    }
 
     #[test]
     fn integers_are_written_to_their_last_digit() {
