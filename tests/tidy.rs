@@ -48,7 +48,17 @@ const LEVELS: &[(&str, u8)] = &[
 const TOP: u8 = 8;
 
 /// Crates that are the machine. Only `rt/` names them.
-const MACHINE: &[&str] = &["monoio", "io_uring", "rustix", "core_affinity", "signal_hook", "libc"];
+const MACHINE: &[&str] = &[
+    "monoio",
+    "io_uring",
+    "rustix",
+    "core_affinity",
+    "signal_hook",
+    "libc",
+    "listenfd",
+    "command_fds",
+    "sd_notify",
+];
 
 /// Who else names one of them, and why.
 const MACHINE_ELSEWHERE: &[(&str, &str, &str)] = &[

@@ -37,6 +37,10 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve MCP over Streamable HTTP (what happens when no command is given)
+    ///
+    /// Under systemd it listens on the sockets that are passed (LISTEN_FDS), and then takes no
+    /// --listen. SIGTERM and SIGINT drain: running calls are answered first. SIGHUP hands over to a
+    /// new process on the same sockets, which reads program and files anew.
     Serve(RawServe),
     /// Check the flags of serve, print every setting and limit, and end
     ///

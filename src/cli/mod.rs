@@ -41,6 +41,7 @@ use crate::cli::command::{Command, CommandLine};
 use crate::cli::terminal::{Terminal, harmless};
 use crate::client::request::ClientIdentity;
 use crate::config::Settings;
+use crate::rt::passed::Passed;
 
 const COMMANDS: &str =
     "serve, check, call, ls, read, prompt, listen, bench, completions, man and help";
@@ -60,11 +61,16 @@ pub trait Application {
     /// # Errors
     /// Every fault, each naming the setting, the rule and the fix.
     fn check(&self, settings: &Settings) -> Result<String, Vec<String>>;
-    /// Serves until told to stop.
+    /// Serves until told to stop, on the sockets that were passed, if any were.
     ///
     /// # Errors
     /// Why it could not go on: what, where, and the fix.
-    fn serve(self, settings: Settings, terminal: &mut Terminal) -> Result<ExitCode, String>;
+    fn serve(
+        self,
+        settings: Settings,
+        passed: Option<Passed>,
+        terminal: &mut Terminal,
+    ) -> Result<ExitCode, String>;
 }
 
 /// Runs the command line of this process.

@@ -15,6 +15,8 @@ use crate::http::authority::Authority;
 use crate::http::origin::{HostPolicy, Verdict};
 use crate::rt::address::ListenAddress;
 use crate::rt::affinity;
+use crate::rt::life::Birth;
+use crate::rt::passed::Passed;
 use crate::rt::server::Running;
 use crate::serve::shard::ServeSettings;
 use crate::server::Server;
@@ -55,13 +57,23 @@ impl Application for Server {
         Err(faults)
     }
 
-    fn serve(mut self, settings: Settings, terminal: &mut Terminal) -> Result<ExitCode, String> {
+    fn serve(
+        mut self,
+        settings: Settings,
+        passed: Option<Passed>,
+        terminal: &mut Terminal,
+    ) -> Result<ExitCode, String> {
         let sample = self.sample_call();
         let (name, version) = self.identity();
         let title = format!("{name} {version}");
         self.settings = settings.clone();
-        let running = self.start().map_err(|error| error.to_string())?;
-        let signals = running.drain_on_signals().map_err(|error| error.to_string())?;
+        let (birth, launch) = Birth::new(passed)
+            .map_err(|error| format!("the path of this program is not to be had: {error}"))?;
+        let mut running = self.launch(launch).map_err(|error| error.to_string())?;
+        let drain_timeout = settings.serve.limits.drain_timeout;
+        let status = status(&running, &settings.serve.path);
+        let life = birth.begin(&mut running, &status, drain_timeout, complain);
+        let life = life.map_err(|error| error.to_string())?;
         let greeting = greeting(&title, &running, &settings, sample);
         // A server whose greeting nobody reads serves all the same.
         let _ = terminal.print(&greeting);
@@ -69,9 +81,20 @@ impl Application for Server {
             terminal.tell(&warning);
         }
         running.wait();
-        drop(signals);
+        drop(life);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What a service manager shows beside the service.
+fn status(running: &Running, path: &str) -> String {
+    let urls: Vec<_> = running.addresses().iter().map(|address| url(address, path)).collect();
+    format!("serves {}; {}, {}", urls.join(" "), workers(running.cpus()), running.driver())
+}
+
+/// Tells what goes wrong while the server runs, from whatever thread sees it.
+fn complain(what: &str) {
+    Terminal::of_process().tell(what);
 }
 
 /// What a person and a script want to know at the start: where, on which cores, by which driver,

@@ -6,6 +6,7 @@ use crate::cli::command::RawServe;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Application, Failure, settings};
 use crate::config::Settings;
+use crate::rt::passed::Passed;
 
 /// Checks the flags and serves.
 pub(super) fn serve(
@@ -14,7 +15,17 @@ pub(super) fn serve(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, Failure> {
     let (settings, _) = checked(&application, raw)?;
-    application.serve(settings, terminal).map_err(|what| Failure::Failed { what, fix: None })
+    let failed = |what| Failure::Failed { what, fix: None };
+    // Nothing of this process has a thread yet.
+    let passed = Passed::take().map_err(|error| failed(error.to_string()))?;
+    if passed.as_ref().is_some_and(|passed| !passed.is_handover()) && !raw.listen.is_empty() {
+        return Err(Failure::Usage(vec![
+            "--listen: the service manager passes sockets too (LISTEN_FDS): leave --listen out, or \
+             disable the socket unit"
+                .to_owned(),
+        ]));
+    }
+    application.serve(settings, passed, terminal).map_err(failed)
 }
 
 /// Checks the flags and tells the settings.

@@ -4,7 +4,9 @@
 //! none can be lost when the drain ends the loop.
 //! Open ─▶ paused for 100 ms when descriptors, memory or places ran out ─▶ open.
 //! Open ─▶ full, while as many connections live as may ─▶ open.
-//! Any ─▶ draining: what waits in the backlog is still taken, then the sockets are closed.
+//! Any ─▶ draining: what waits in the backlog is still taken, then the sockets are closed; those
+//! that a service manager lent go on listening for it.
+//! Any ─▶ handing over: the sockets are let go as they are, with their backlogs.
 //! Limits: `BATCH` connections in a row before other tasks run; the gate's number on this worker,
 //! the house's in the process.
 //! Invariant: nothing here is tried again without a wait in between.
@@ -24,7 +26,10 @@ use rustix::net::{Shutdown, SocketFlags, sockopt};
 use crate::base::clock::Clock;
 use crate::base::timers::Sleep;
 use crate::rt::clock::CoreClock;
+use crate::rt::ending::End;
 use crate::rt::gate::Gate;
+use crate::rt::listener::Dealt;
+use crate::rt::passed::Keeper;
 use crate::rt::readiness::{Direction, Readiness};
 use crate::rt::socket::Socket;
 
@@ -60,12 +65,25 @@ pub(super) struct Acceptor {
     batch_left: usize,
     pause: Option<Sleep>,
     failure_count: u64,
+    /// What becomes of the sockets when no more is accepted.
+    farewell: Farewell,
     gate: Gate,
     clock: Rc<CoreClock>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    /// Their backlogs are taken, then they stop listening, in whatever process they are open.
+    Shut,
+    /// Their backlogs are taken, then they are closed here.
+    Close,
+    /// They are closed here, with their backlogs.
+    Leave,
+}
+
 #[derive(Debug)]
 struct Listener {
+    address_index: usize,
     /// Gone once closed.
     readiness: Option<Readiness>,
     /// Whether connections may wait; false once accepting would have blocked.
@@ -87,13 +105,31 @@ enum Remedy {
 impl Acceptor {
     /// # Errors
     /// What the driver says when it cannot register a descriptor.
-    pub(super) fn new(sockets: Vec<OwnedFd>, gate: Gate, clock: Rc<CoreClock>) -> io::Result<Self> {
+    pub(super) fn new(
+        sockets: Vec<Dealt>,
+        keeper: Keeper,
+        gate: Gate,
+        clock: Rc<CoreClock>,
+    ) -> io::Result<Self> {
         let mut listeners = Vec::new();
-        for socket in sockets {
-            listeners.push(Listener { readiness: Some(Readiness::new(socket)?), ready: false });
+        for Dealt { address_index, fd } in sockets {
+            let readiness = Some(Readiness::new(fd)?);
+            listeners.push(Listener { address_index, readiness, ready: false });
         }
+        let farewell = match keeper {
+            Keeper::Server => Farewell::Shut,
+            Keeper::Manager => Farewell::Close,
+        };
         let batch_left = BATCH;
-        Ok(Self { listeners, turn: 0, batch_left, pause: None, failure_count: 0, gate, clock })
+        let (turn, pause, failure_count) = (0, None, 0);
+        Ok(Self { listeners, turn, batch_left, pause, failure_count, farewell, gate, clock })
+    }
+
+    /// Told before the gate is closed.
+    pub(super) fn end(&mut self, end: End) {
+        if end == End::HandOver {
+            self.farewell = Farewell::Leave;
+        }
     }
 
     /// Lets other tasks run after a batch.
@@ -164,9 +200,10 @@ impl Acceptor {
         None
     }
 
-    fn try_accept_from(&mut self, listener_index: usize) -> Option<Accepted> {
+    fn try_accept_from(&mut self, index: usize) -> Option<Accepted> {
         while self.batch_left > 0 && !self.gate.is_full() {
-            let readiness = self.listeners[listener_index].readiness.as_ref()?;
+            let readiness = self.listeners[index].readiness.as_ref()?;
+            let listener_index = self.listeners[index].address_index;
             self.batch_left -= 1;
             let Some(place) = self.gate.try_take() else {
                 // Other workers have more than their share; they cannot wake this one.
@@ -183,7 +220,7 @@ impl Acceptor {
                 Err((Remedy::TryNext, _)) => {}
                 Err((Remedy::Wait, _)) => {
                     readiness.drained(Direction::Read, true);
-                    self.listeners[listener_index].ready = false;
+                    self.listeners[index].ready = false;
                     return None;
                 }
                 Err((Remedy::Pause, _)) => {
@@ -192,7 +229,7 @@ impl Acceptor {
                     return None;
                 }
                 Err((Remedy::Close, _)) => {
-                    self.listeners[listener_index] = Listener { readiness: None, ready: false };
+                    self.listeners[index].readiness = None;
                     return None;
                 }
             }
@@ -207,6 +244,9 @@ impl Acceptor {
 
     /// While draining: what is left in the backlogs, each listener closed when it has none.
     fn take_backlog(&mut self) -> Option<Accepted> {
+        if self.farewell == Farewell::Leave {
+            self.listeners.clear();
+        }
         for index in 0..self.listeners.len() {
             // The one before may have used the batch up to find that nobody waits; none is closed
             // unasked.
@@ -217,8 +257,9 @@ impl Acceptor {
                 return Some(accepted);
             }
             // A closed listener resets what it has left; without a free place that is all we can.
-            if let Some(readiness) = self.listeners[index].readiness.take() {
-                // The ring closes descriptors later; this stops the listening now.
+            let readiness = self.listeners[index].readiness.take();
+            if let Some(readiness) = readiness.filter(|_| self.farewell == Farewell::Shut) {
+                // Others may hold duplicates; this stops the listening in all of them.
                 let _ = rustix::net::shutdown(&readiness, Shutdown::Both);
             }
         }
@@ -297,8 +338,11 @@ mod tests {
                 let _client = TcpStream::connect(listeners[1].local_addr().unwrap()).unwrap();
                 let gate = Gate::new(4, House::new(4, 1), 0);
                 let clock = Rc::new(CoreClock::new(Origin::now()));
-                let sockets = listeners.map(OwnedFd::from).into();
-                let mut acceptor = Acceptor::new(sockets, gate.clone(), clock).unwrap();
+                let sockets = (0..).zip(listeners);
+                let sockets = sockets
+                    .map(|(address_index, listener)| Dealt { address_index, fd: listener.into() });
+                let mut acceptor =
+                    Acceptor::new(sockets.collect(), Keeper::Server, gate.clone(), clock).unwrap();
                 gate.close();
                 // All of a batch but one, which finds the first listener's backlog empty.
                 acceptor.batch_left = 1;

@@ -1,7 +1,7 @@
 //! All connections that come to a worker, from outside and from other workers: `Arrivals`.
 //!
 //! In: the listening sockets, the worker's mail. Out: one `Arrival` at a time.
-//! Serving ─▶ draining, once the flag is set and the backlog is empty: from then on only other
+//! Serving ─▶ draining, once the end begins and the sockets are let go: from then on only other
 //! workers send connections, whose requests were accepted ─▶ ended, when none lives and none waits.
 //! Accepted and handed connections take turns, so that neither can starve the other.
 //! Limits: the gate's, for connections from outside; the mailbox, for those from other workers. One
@@ -11,11 +11,11 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::base::mailbox::Mailbox;
 use crate::rt::acceptor::{Accepted, Acceptor};
+use crate::rt::ending::Ending;
 use crate::rt::gate::Gate;
 use crate::rt::mesh::{Handed, Mesh};
 use crate::rt::socket::Socket;
@@ -49,8 +49,7 @@ pub(super) struct Arrivals {
     /// What a wait has read.
     mail: Option<Handed>,
     gate: Gate,
-    /// Set when the drain begins, before the mailbox's bell is rung.
-    draining: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     told_drain: bool,
     told_end: bool,
     accepts_first: bool,
@@ -64,7 +63,7 @@ impl Arrivals {
         mesh: Mesh,
         mailbox: Mailbox<Handed>,
         gate: &Gate,
-        draining: Arc<AtomicBool>,
+        ending: Arc<Ending>,
     ) -> Self {
         Self {
             acceptor,
@@ -72,7 +71,7 @@ impl Arrivals {
             mailbox,
             mail: None,
             gate: gate.clone(),
-            draining,
+            ending,
             told_drain: false,
             told_end: false,
             accepts_first: false,
@@ -85,7 +84,10 @@ impl Arrivals {
     pub(super) async fn next(&mut self) -> Arrival {
         loop {
             self.acceptor.rest().await;
-            if self.draining.load(Ordering::Acquire) && !self.gate.is_closed() {
+            if let Some(end) = self.ending.begun()
+                && !self.gate.is_closed()
+            {
+                self.acceptor.end(end);
                 self.gate.close();
             }
             self.accepts_first = !self.accepts_first;
@@ -164,7 +166,7 @@ impl Arrivals {
             return Poll::Ready(());
         }
         // It may have rung for this alone.
-        let begins_drain = self.draining.load(Ordering::Acquire) && !self.gate.is_closed();
+        let begins_drain = self.ending.begun().is_some() && !self.gate.is_closed();
         if begins_drain {
             return Poll::Ready(());
         }

@@ -1,9 +1,11 @@
 //! Listening sockets: bound before any worker starts, so that a taken address is a start error.
 //!
-//! In: `ListenAddress`es. Out: a descriptor of each address for each worker; the real addresses.
+//! In: `ListenAddress`es, or sockets that were `passed`. Out: descriptors of each address, dealt to
+//! the workers; the real addresses.
 //! TCP: a socket for each worker, spread by SO_REUSEPORT. The first one is bound and listens
 //! without that option, which the kernel refuses when anyone else listens there, even another
 //! process of the same user; only then is it opened to its siblings. Unix: one socket, shared.
+//! Passed ones are dealt as they are: several of one address in turn, one of an address to all.
 //! A stale socket file is removed when nobody answers on it; ours is removed at the end.
 //! Not here: waiting for connections (`acceptor`).
 
@@ -19,6 +21,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 
 use crate::base::fault::Fault;
 use crate::rt::address::ListenAddress;
+use crate::rt::passed::{Keeper, Passed};
 
 /// An address on which nobody can listen, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,10 +79,19 @@ pub(super) struct ListenOptions {
 pub(super) struct Bound {
     /// With the ports that were picked, and `localhost` as the addresses that it stands for.
     pub(super) addresses: Vec<ListenAddress>,
-    /// For each worker a socket of each address, in their order.
-    pub(super) by_worker: Vec<Vec<OwnedFd>>,
+    /// Each one once: what the workers are dealt are duplicates.
+    pub(super) sockets: Vec<Dealt>,
+    pub(super) keeper: Keeper,
     /// Removed when dropped.
     pub(super) files: Vec<SocketFile>,
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Dealt {
+    /// Which of the addresses it is.
+    pub(super) address_index: usize,
+    pub(super) fd: OwnedFd,
 }
 
 /// Binds all `addresses`, for all workers.
@@ -90,11 +102,32 @@ pub(super) fn bind_all(
     addresses: &[ListenAddress],
     options: ListenOptions,
 ) -> Result<Bound, ListenError> {
-    let by_worker = (0..options.workers).map(|_| Vec::new()).collect();
-    let mut bound = Bound { addresses: Vec::new(), by_worker, files: Vec::new() };
+    let mut bound = Bound::of(Keeper::Server);
     for address in addresses {
         bind(address, options, &mut bound)
             .map_err(|cause| ListenError { address: address.clone(), cause })?;
+    }
+    Ok(bound)
+}
+
+/// Listens on sockets that were passed.
+///
+/// # Errors
+/// A socket file of ours that is gone.
+pub(super) fn adopt(passed: Passed) -> Result<Bound, ListenError> {
+    let mut bound = Bound::of(passed.keeper);
+    for (address, fd) in passed.sockets {
+        let known = bound.addresses.iter().position(|known| *known == address);
+        let address_index = known.unwrap_or(bound.addresses.len());
+        if known.is_none() {
+            if let (Keeper::Server, ListenAddress::Unix(path)) = (bound.keeper, &address) {
+                let file = SocketFile::of(path)
+                    .map_err(|cause| ListenError { address: address.clone(), cause })?;
+                bound.files.push(file);
+            }
+            bound.addresses.push(address);
+        }
+        bound.sockets.push(Dealt { address_index, fd });
     }
     Ok(bound)
 }
@@ -159,13 +192,8 @@ fn bind_unix(path: &Path, options: ListenOptions, bound: &mut Bound) -> Result<(
     let file = SocketFile::of(path)?;
     rustix::fs::chmod(path, mode)?;
     rustix::net::listen(&socket, options.backlog)?;
-    let mut sockets = vec![socket];
-    for _ in 1..options.workers {
-        let shared = sockets[0].try_clone().map_err(|error| errno(&error))?;
-        sockets.push(shared);
-    }
     bound.files.push(file);
-    bound.add(ListenAddress::Unix(path.to_owned()), sockets);
+    bound.add(ListenAddress::Unix(path.to_owned()), vec![socket]);
     Ok(())
 }
 
@@ -196,12 +224,35 @@ fn errno(error: &io::Error) -> Errno {
 }
 
 impl Bound {
+    fn of(keeper: Keeper) -> Self {
+        Self { addresses: Vec::new(), sockets: Vec::new(), keeper, files: Vec::new() }
+    }
+
     fn add(&mut self, address: ListenAddress, sockets: Vec<OwnedFd>) {
-        debug_assert_eq!(sockets.len(), self.by_worker.len(), "a socket for each worker");
+        let address_index = self.addresses.len();
         self.addresses.push(address);
-        for (worker, socket) in self.by_worker.iter_mut().zip(sockets) {
-            worker.push(socket);
+        self.sockets.extend(sockets.into_iter().map(|fd| Dealt { address_index, fd }));
+    }
+
+    /// For each worker what it accepts from: of each address one socket, and more where there are
+    /// more than workers, since nobody else would look after them.
+    ///
+    /// # Errors
+    /// The first address whose socket cannot be duplicated, for want of descriptors.
+    pub(super) fn deal(&self, workers: usize) -> Result<Vec<Vec<Dealt>>, ListenError> {
+        let mut hands: Vec<Vec<Dealt>> = (0..workers).map(|_| Vec::new()).collect();
+        for (address_index, address) in self.addresses.iter().enumerate() {
+            let all = self.sockets.iter().filter(|socket| socket.address_index == address_index);
+            let all: Vec<_> = all.collect();
+            for (turn, socket) in (0..workers.max(all.len())).zip(all.iter().cycle()) {
+                let fd = socket.fd.try_clone().map_err(|error| ListenError {
+                    address: address.clone(),
+                    cause: errno(&error),
+                })?;
+                hands[turn % workers].push(Dealt { address_index, fd });
+            }
         }
+        Ok(hands)
     }
 }
 
@@ -218,10 +269,16 @@ impl SocketFile {
         let metadata = std::fs::symlink_metadata(path).map_err(|error| errno(&error))?;
         Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
     }
+
+    /// Leaves the file to whoever listens behind it.
+    pub(super) fn leave(mut self) {
+        self.path = PathBuf::new();
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        // No file has an empty path.
         let same = std::fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
         if same {

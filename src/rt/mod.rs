@@ -3,8 +3,10 @@
 //! Reading order: `server` (start, wait, drain), `settings`, `worker` (a thread and its seat),
 //! `arrivals` (connections come to it), `acceptor` (from outside), `mesh` (or from other workers),
 //! `gate` (and are counted), `socket` (what they are), `readiness` (how all of them wait),
-//! `listener` and `address` (where they come to), `driver` (io_uring or epoll), `clock` and
-//! `ticker` (time), `spawn` (tasks), `blocking` (work that blocks), `affinity`, `limits`, `signal`.
+//! `listener`, `passed` and `address` (where they come to), `driver` (io_uring or epoll), `clock`
+//! and `ticker` (time), `spawn` (tasks), `blocking` (work that blocks), `affinity`, `limits`,
+//! `ending` (how it ends); then what a whole process adds: `life` (from start to end), `signal`,
+//! `notify` and `watchdog` (its service manager), `handover` (its successor).
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
 pub mod acceptor;
@@ -15,10 +17,15 @@ pub mod blocking;
 pub mod clock;
 pub mod driver;
 mod edges;
+mod ending;
 mod gate;
+pub mod handover;
+pub mod life;
 mod limits;
 pub mod listener;
 pub mod mesh;
+mod notify;
+pub mod passed;
 mod readiness;
 pub mod server;
 pub mod settings;
@@ -28,4 +35,5 @@ pub mod spawn;
 #[cfg(test)]
 mod tests;
 mod ticker;
+mod watchdog;
 pub mod worker;

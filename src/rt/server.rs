@@ -7,10 +7,11 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -22,12 +23,15 @@ use crate::rt::affinity::{self, AffinityError};
 use crate::rt::blocking::BlockingPool;
 use crate::rt::clock::Origin;
 use crate::rt::driver::{Driver, DriverError};
+use crate::rt::ending::{End, Ending};
 use crate::rt::gate::House;
 use crate::rt::limits;
 use crate::rt::listener::{self, ListenError, ListenOptions, SocketFile};
 use crate::rt::mesh::{Handed, Mesh};
+use crate::rt::passed::{Keeper, Passed};
 use crate::rt::settings::{RtSettings, SettingError};
 use crate::rt::signal::SignalWatch;
+use crate::rt::watchdog::Pulse;
 use crate::rt::worker::{self, Pinning, Report, WorkerPlan, WorkerSeat};
 use crate::session::change::{Change, Changes};
 
@@ -74,14 +78,26 @@ pub struct Running {
     drain: DrainHandle,
     announcer: Broadcaster<Change>,
     threads: Vec<JoinHandle<()>>,
+    sockets: Vec<OwnedFd>,
+    keeper: Keeper,
     files: Vec<SocketFile>,
+    pulses: Vec<Pulse>,
+}
+
+/// What a start is given besides its settings.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// Sockets to listen on, in place of those that the settings name.
+    pub passed: Option<Passed>,
+    /// How long a service manager waits for a sign of life; `None` when none does.
+    pub watchdog_limit: Option<Duration>,
 }
 
 /// Begins the drain of a server, from any thread.
 #[derive(Clone, Debug)]
 pub struct DrainHandle {
     postmen: Arc<[Postman<Handed>]>,
-    draining: Arc<AtomicBool>,
+    ending: Arc<Ending>,
 }
 
 /// Starts a server: runs `entry` once on each worker, with the seat of that worker.
@@ -89,6 +105,18 @@ pub struct DrainHandle {
 /// # Errors
 /// `StartError`, with nothing left running.
 pub fn serve<E, F>(settings: &RtSettings, entry: E) -> Result<Running, StartError>
+where
+    E: Fn(WorkerSeat) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    launch(settings, Launch::default(), entry)
+}
+
+/// Starts a server as `serve` does, with what its process was given.
+///
+/// # Errors
+/// `StartError`, with nothing left running.
+pub fn launch<E, F>(settings: &RtSettings, launch: Launch, entry: E) -> Result<Running, StartError>
 where
     E: Fn(WorkerSeat) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + 'static,
@@ -103,15 +131,19 @@ where
         backlog: i32::from(settings.backlog),
         unix_mode: settings.unix_mode,
     };
-    let bound = listener::bind_all(&settings.listen, options)?;
+    let bound = match launch.passed {
+        Some(passed) => listener::adopt(passed)?,
+        None => listener::bind_all(&settings.listen, options)?,
+    };
+    let by_worker = bound.deal(cpus.len())?;
     let connections_max = limits::connections_max(
         settings.connections_max,
         descriptors_max,
         cpus.len(),
-        bound.addresses.len(),
+        bound.sockets.len(),
     );
 
-    let (origin, draining) = (Origin::now(), Arc::new(AtomicBool::new(false)));
+    let (origin, ending) = (Origin::now(), Arc::new(Ending::default()));
     let blocking = BlockingPool::new(settings.blocking_threads_max, settings.blocking_queue_max);
     let house = House::new(connections_max, cpus.len());
     let (postmen, mailboxes): (Vec<_>, Vec<_>) =
@@ -119,17 +151,21 @@ where
     let postmen: Arc<[Postman<Handed>]> = postmen.into();
     let (announcer, notices) = broadcast(cpus.len(), settings.mailbox_capacity);
     let boxes = mailboxes.into_iter().zip(notices);
-    let workers = cpus.iter().zip(bound.by_worker).zip(boxes).enumerate();
+    let pulse = |_| launch.watchdog_limit.map(Pulse::new);
+    let pulses: Vec<Pulse> = cpus.iter().filter_map(pulse).collect();
+    let workers = cpus.iter().zip(by_worker).zip(boxes).enumerate();
     let plans = workers.map(|(index, ((&cpu, sockets), (mailbox, notices)))| WorkerPlan {
         mesh: Mesh::new(index, postmen.clone(), house.clone()),
         cpu,
         driver,
         origin,
         sockets,
+        keeper: bound.keeper,
+        pulse: pulses.get(index).cloned(),
         connections_max: limits::share(connections_max, cpus.len(), index),
         house: house.clone(),
         mailbox,
-        draining: draining.clone(),
+        ending: ending.clone(),
         announcer: announcer.clone(),
         notices,
         blocking: blocking.clone(),
@@ -141,10 +177,13 @@ where
         cpus,
         unpinned,
         connections_max,
-        drain: DrainHandle { postmen, draining },
+        drain: DrainHandle { postmen, ending },
         announcer,
         threads,
+        sockets: bound.sockets.into_iter().map(|socket| socket.fd).collect(),
+        keeper: bound.keeper,
         files: bound.files,
+        pulses,
     })
 }
 
@@ -210,7 +249,7 @@ fn gather(reports: &Receiver<Report>, count: usize) -> Result<Vec<usize>, StartE
     failure.map_or(Ok(unpinned), |error| Err(error.into()))
 }
 
-fn thread_error(error: &io::Error) -> StartError {
+pub(super) fn thread_error(error: &io::Error) -> StartError {
     StartError::Thread { cause: Errno::from_io_error(error).unwrap_or(Errno::IO) }
 }
 
@@ -251,6 +290,21 @@ impl Running {
         self.drain.clone()
     }
 
+    /// The listening sockets, for a successor. `wait` closes what was not taken.
+    pub(super) fn take_sockets(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.sockets)
+    }
+
+    /// Whose the listening sockets are.
+    pub(super) fn keeper(&self) -> Keeper {
+        self.keeper
+    }
+
+    /// The signs of life of the workers; none where nobody waits for any.
+    pub(super) fn pulses(&self) -> Vec<Pulse> {
+        self.pulses.clone()
+    }
+
     #[cfg(test)]
     pub(super) fn announcer(&self) -> Broadcaster<Change> {
         self.announcer.clone()
@@ -278,7 +332,10 @@ impl Running {
             // A worker's panic has aborted the process.
             let _ = thread.join();
         }
-        drop(self.files);
+        if self.drain.ending.begun() == Some(End::HandOver) {
+            // The successor listens behind them.
+            self.files.into_iter().for_each(SocketFile::leave);
+        }
     }
 }
 
@@ -286,9 +343,25 @@ impl DrainHandle {
     /// Begins the drain: every worker closes its listening sockets, and ends when its entry
     /// returns. Further calls change nothing.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.begin(End::Drain);
+    }
+
+    /// Begins the end of a server whose successor listens on the same sockets: they are let go, and
+    /// connections that wait are heard out. False, and nothing done, when the end has begun.
+    pub(super) fn hand_over(&self) -> bool {
+        self.begin(End::HandOver)
+    }
+
+    /// Whether the end has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.ending.begun().is_some()
+    }
+
+    fn begin(&self, end: End) -> bool {
+        let is_first = self.ending.begin(end);
         for postman in self.postmen.iter() {
             postman.ring();
         }
+        is_first
     }
 }

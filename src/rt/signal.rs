@@ -2,8 +2,8 @@
 //!
 //! For a program that serves, `SignalWatch`; for one that listens to a server, `interruption`.
 //! In: signals, read by a thread of its own (`ringlane-signals`). Out: `Drain` to every worker, or
-//! the exit status 128 plus the signal's number.
-//! SIGPIPE stays ignored, as Rust sets it; SIGHUP keeps its default.
+//! the exit status 128 plus the signal's number. A whole process (`life`) reloads at SIGHUP;
+//! elsewhere that keeps its default. SIGPIPE stays ignored, as Rust sets it.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::pipe;
 
+use crate::rt::life::Orders;
 use crate::rt::server::DrainHandle;
 
 /// Listens to signals until dropped; see `Running::drain_on_signals`.
@@ -32,11 +33,27 @@ impl SignalWatch {
     /// # Errors
     /// What the system says when it takes no handler or has no thread to give.
     pub(super) fn open(drain: DrainHandle) -> io::Result<Self> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        Self::watch(&[SIGTERM, SIGINT], move |signals| obey(signals, || drain.drain(), None))
+    }
+
+    /// Begins to listen for a whole process, which knows SIGHUP too.
+    ///
+    /// # Errors
+    /// What the system says when it takes no handler or has no thread to give.
+    pub(super) fn open_life(orders: Orders) -> io::Result<Self> {
+        Self::watch(&[SIGTERM, SIGINT, SIGHUP], move |signals| {
+            let reload = || orders.reload();
+            let reload: Option<&dyn Fn()> = if orders.hangup_ends() { None } else { Some(&reload) };
+            obey(signals, || orders.end(), reload);
+        })
+    }
+
+    fn watch(kinds: &[i32], obey: impl FnOnce(&mut Signals) + Send + 'static) -> io::Result<Self> {
+        let mut signals = Signals::new(kinds)?;
         let handle = signals.handle();
         let thread = std::thread::Builder::new()
             .name("ringlane-signals".to_owned())
-            .spawn(move || obey(&mut signals, &drain))?;
+            .spawn(move || obey(&mut signals))?;
         Ok(Self { handle, thread: Some(thread) })
     }
 }
@@ -58,15 +75,21 @@ pub fn interruption() -> io::Result<UnixStream> {
     Ok(read)
 }
 
-fn obey(signals: &mut Signals, drain: &DrainHandle) {
-    let mut received = signals.forever();
-    if received.next().is_none() {
-        return;
-    }
-    drain.drain();
-    if let Some(signal) = received.next() {
-        #[expect(clippy::exit, reason = "a second signal means: at once")]
-        std::process::exit(128 + signal);
+/// SIGHUP reloads where it can; every other signal ends, the second one at once.
+fn obey(signals: &mut Signals, end: impl Fn(), reload: Option<&dyn Fn()>) {
+    let mut has_begun = false;
+    for signal in signals.forever() {
+        match reload {
+            Some(reload) if signal == SIGHUP => reload(),
+            _ if !has_begun => {
+                has_begun = true;
+                end();
+            }
+            _ => {
+                #[expect(clippy::exit, reason = "a second signal means: at once")]
+                std::process::exit(128 + signal);
+            }
+        }
     }
 }
 

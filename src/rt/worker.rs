@@ -7,11 +7,9 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 
@@ -25,9 +23,13 @@ use crate::rt::arrivals::{Arrival, Arrivals};
 use crate::rt::blocking::BlockingPool;
 use crate::rt::clock::{CoreClock, Origin};
 use crate::rt::driver::{Core, Driver, DriverError};
+use crate::rt::ending::{End, Ending};
 use crate::rt::gate::{Gate, House};
+use crate::rt::listener::Dealt;
 use crate::rt::mesh::{Handed, Mesh};
+use crate::rt::passed::Keeper;
 use crate::rt::ticker;
+use crate::rt::watchdog::Pulse;
 use crate::session::change::Change;
 
 /// All that a worker is made of. Crosses to its thread.
@@ -37,12 +39,14 @@ pub(super) struct WorkerPlan {
     pub(super) cpu: Option<usize>,
     pub(super) driver: Driver,
     pub(super) origin: Origin,
-    pub(super) sockets: Vec<OwnedFd>,
+    pub(super) sockets: Vec<Dealt>,
+    pub(super) keeper: Keeper,
+    /// Where a service manager waits for signs of life.
+    pub(super) pulse: Option<Pulse>,
     pub(super) connections_max: usize,
     pub(super) house: Arc<House>,
     pub(super) mailbox: Mailbox<Handed>,
-    /// Set when the drain begins, before the mailbox's bell is rung.
-    pub(super) draining: Arc<AtomicBool>,
+    pub(super) ending: Arc<Ending>,
     pub(super) announcer: Broadcaster<Change>,
     pub(super) notices: Notices<Change>,
     pub(super) blocking: BlockingPool,
@@ -72,6 +76,7 @@ pub struct WorkerSeat {
     clock: Rc<CoreClock>,
     arrivals: Arrivals,
     gate: Gate,
+    ending: Arc<Ending>,
     announcer: Broadcaster<Change>,
     notices: Option<Notices<Change>>,
     blocking: BlockingPool,
@@ -167,6 +172,12 @@ impl WorkerSeat {
         self.gate.emptied().await;
     }
 
+    /// Whether another process accepts what comes next, on the same sockets.
+    #[must_use]
+    pub fn is_succeeded(&self) -> bool {
+        self.ending.begun() == Some(End::HandOver)
+    }
+
     /// Whether the drain has begun, as far as `next_connection` has looked.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -203,7 +214,7 @@ where
     E: Fn(WorkerSeat) -> F,
     F: Future<Output = ()> + 'static,
 {
-    let (index, driver) = (plan.mesh.index(), plan.driver);
+    let (index, driver, pulse) = (plan.mesh.index(), plan.driver, plan.pulse.clone());
     let pinning = match plan.cpu.map(affinity::pin) {
         None | Some(true) => Pinning::Done,
         Some(false) => Pinning::Refused,
@@ -232,6 +243,9 @@ where
             return;
         }
         seat.spawn(ticker::drive(seat.clock.clone()));
+        if let Some(pulse) = pulse {
+            seat.spawn(pulse.beat(seat.clock.clone()));
+        }
         entry(seat).await;
     });
 }
@@ -239,15 +253,22 @@ where
 fn sit_down(plan: WorkerPlan) -> io::Result<WorkerSeat> {
     let clock = Rc::new(CoreClock::new(plan.origin));
     let gate = Gate::new(plan.connections_max, plan.house, plan.mesh.index());
-    let acceptor = Acceptor::new(plan.sockets, gate.clone(), clock.clone())?;
+    let acceptor = Acceptor::new(plan.sockets, plan.keeper, gate.clone(), clock.clone())?;
     Ok(WorkerSeat {
-        arrivals: Arrivals::new(acceptor, plan.mesh.clone(), plan.mailbox, &gate, plan.draining),
+        arrivals: Arrivals::new(
+            acceptor,
+            plan.mesh.clone(),
+            plan.mailbox,
+            &gate,
+            plan.ending.clone(),
+        ),
         mesh: plan.mesh,
         cpu: plan.cpu,
         driver: plan.driver,
         connections_max: plan.connections_max,
         clock,
         gate,
+        ending: plan.ending,
         announcer: plan.announcer,
         notices: Some(plan.notices),
         blocking: plan.blocking,

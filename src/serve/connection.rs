@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 
 use super::carry::{Carriage, carry, hold};
 use super::exchange::Exchange;
-use super::shard::{Phase, Shard};
+use super::shard::Shard;
 use super::transport::Transport;
 use crate::base::fault::Fault;
 use crate::base::pool::{FuturePool, Pooled};
@@ -278,7 +278,7 @@ impl<R: Future<Output = io::Result<()>>> Future for Wait<'_, R> {
         if let Poll::Ready(ready) = this.readable.poll(context) {
             return Poll::Ready(ready.map_err(|_| CloseReason::PeerGone));
         }
-        if this.shard.phase() != Phase::Serving {
+        if this.shard.closes_waiting() {
             return Poll::Ready(Err(CloseReason::Drained));
         }
         Pin::new(&mut **this.silence).poll(context).map(|()| Err(CloseReason::Idle))

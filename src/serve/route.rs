@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use super::shard::{Phase, Shard};
+use super::shard::Shard;
 use crate::http::field::Known;
 use crate::http::frame::EventId;
 use crate::http::head::{Method, RequestHead};
@@ -87,10 +87,10 @@ pub(super) fn admit(head: &RequestHead<'_>, shard: &Shard) -> Result<Route, Refu
     if at_endpoint {
         return admit_at_endpoint(head, shard);
     }
-    let (status, text) = match (head.path, shard.phase()) {
-        ("/healthz", _) => (200, "ok\n"),
-        ("/readyz", Phase::Serving) => (200, "ready\n"),
-        ("/readyz", Phase::Draining | Phase::Cancelling) => (503, "draining\n"),
+    let (status, text) = match head.path {
+        "/healthz" => (200, "ok\n"),
+        "/readyz" if shard.is_ready() => (200, "ready\n"),
+        "/readyz" => (503, "draining\n"),
         _ => return refuse(404, "there is nothing here"),
     };
     match head.method {

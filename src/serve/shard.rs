@@ -118,6 +118,8 @@ pub struct Shard {
     clock: Rc<dyn Clock>,
     spawn: Rc<dyn Spawn>,
     phase: Cell<Phase>,
+    /// Whether another process serves at the same addresses.
+    is_succeeded: Cell<bool>,
     cancelled_at: Cell<Option<Now>>,
     counters: Counters,
 }
@@ -175,6 +177,7 @@ impl Shard {
             clock,
             spawn,
             phase: Cell::new(Phase::Serving),
+            is_succeeded: Cell::new(false),
             cancelled_at: Cell::new(None),
             counters: Counters::default(),
             settings,
@@ -197,6 +200,27 @@ impl Shard {
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Whether a connection that waits between two requests is to be closed.
+    pub(super) fn closes_waiting(&self) -> bool {
+        match self.phase.get() {
+            Phase::Serving => false,
+            Phase::Draining => !self.is_succeeded.get(),
+            Phase::Cancelling => true,
+        }
+    }
+
+    /// Whether whoever asks at its addresses finds it at work, or another process in its place.
+    pub(super) fn is_ready(&self) -> bool {
+        self.phase.get() == Phase::Serving || self.is_succeeded.get()
+    }
+
+    /// As [`drain`](Self::drain), while another process takes what is new at the same addresses: a
+    /// connection that waits is heard once more, since its peer cannot know, and told to close.
+    pub fn step_down(&self) -> Deadline {
+        self.is_succeeded.set(true);
+        self.drain()
     }
 
     /// Takes nothing new: connections that wait are closed, answers say that theirs will be.

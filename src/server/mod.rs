@@ -31,7 +31,7 @@ use crate::handler::registry::{Registry, RegistryError};
 use crate::mcp::model::icon::Icon;
 use crate::rt::arrivals::Arrival;
 use crate::rt::blocking::BlockingPool;
-use crate::rt::server::{Running, StartError};
+use crate::rt::server::{Launch, Running, StartError};
 use crate::rt::socket::Socket;
 use crate::rt::spawn::WorkerTasks;
 use crate::rt::worker::WorkerSeat;
@@ -147,6 +147,8 @@ impl Server {
     }
 
     /// Runs as a whole program: the command line with `serve`, `check`, `call`, `ls` and the rest.
+    /// `serve` listens on the sockets that a service manager passes, tells it what it does, and
+    /// hands over to a new process at SIGHUP.
     #[must_use]
     pub fn main(self) -> ExitCode {
         cli::run(self)
@@ -169,10 +171,15 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn start(self) -> Result<Running, ServeError> {
+        self.launch(Launch::default())
+    }
+
+    /// Serves in the background with what the process was given.
+    pub(crate) fn launch(self, launch: Launch) -> Result<Running, ServeError> {
         let runtime = self.settings.runtime.clone();
         let frozen = self.freeze()?;
         let entry = move |seat| work(seat, frozen.clone());
-        Ok(crate::rt::server::serve(&runtime, entry)?)
+        Ok(crate::rt::server::launch(&runtime, launch, entry)?)
     }
 
     /// Serves in memory, on virtual time, for tests: nothing listens, nothing waits.
@@ -300,7 +307,7 @@ async fn work(mut seat: WorkerSeat, frozen: Frozen) {
     while let Some((socket, shift)) = next_connection(&mut seat).await {
         seat.spawn(serve(socket, shift, &shard, &bench));
     }
-    let cancel_at = shard.drain();
+    let cancel_at = if seat.is_succeeded() { shard.step_down() } else { shard.drain() };
     let mut are_gone = false;
     let seen_out = see_out(&mut seat, &shard, &bench, &mut are_gone);
     if clock.timers().timeout(cancel_at, seen_out).await.is_err() {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,7 +63,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts the program.
     pub(crate) fn start(words: &[&str]) -> Self {
-        let mut guard = Guard(command(words).stdin(Stdio::null()).spawn().expect("the program"));
+        Self::of(command(words).stdin(Stdio::null()))
+    }
+
+    /// Starts what the command says.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut guard = Guard(command.spawn().expect("the program"));
         let output = BufReader::new(guard.0.stdout.take().expect("a pipe"));
         Self { guard, output }
     }
@@ -76,9 +81,19 @@ impl Running {
         line.trim_end().to_owned()
     }
 
-    /// Its number.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.guard.0.id()
+    }
+
+    /// Its standard input, where the command left a pipe.
+    pub(crate) fn take_input(&mut self) -> ChildStdin {
+        self.guard.0.stdin.take().expect("a pipe")
+    }
+
+    /// Waits for its end, while others may still write to its output.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.guard.0.wait().expect("its end").code()
     }
 
     /// Signals it.
@@ -131,7 +146,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the demo with these flags and reads its greeting.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut process = Running::start(flags);
+        Self::of(Running::start(flags))
+    }
+
+    /// Reads the greeting of one that was started.
+    pub(crate) fn of(mut process: Running) -> Self {
         let (mut urls, mut greeting) = (Vec::new(), String::new());
         loop {
             let line = process.line();

@@ -8,7 +8,9 @@
 mod bench;
 mod child;
 mod ending;
+mod manager;
 mod readme;
 mod scripted;
+mod reloading;
 mod serving;
 mod words;

@@ -2,11 +2,14 @@
 //!
 //! In: a path. Out: the key, or what is wrong with the file, with the fix. A key that others may
 //! read is refused, before it is used; so is what is no plain file, which might never end, or never
-//! open. Limit: `FILE_BYTES_MAX`.
+//! open. A credential of systemd may show its group as a reader: that is how the list of who may
+//! read it shows, which holds the service's user alone. Limit: `FILE_BYTES_MAX`.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::session::seal::StateKey;
 
@@ -14,9 +17,16 @@ use crate::session::seal::StateKey;
 const FILE_BYTES_MAX: u64 = 1024;
 /// The permissions of anybody but the owner.
 const OTHERS: u32 = 0o077;
+/// The permission that the mask of an access list shows on a credential.
+const CREDENTIAL_MASK: u32 = 0o040;
 
 /// Reads a key.
 pub(super) fn read(path: &str) -> Result<StateKey, String> {
+    read_beside(path, std::env::var_os("CREDENTIALS_DIRECTORY"))
+}
+
+/// Reads a key, which may be a credential in that folder.
+fn read_beside(path: &str, credentials: Option<OsString>) -> Result<StateKey, String> {
     let unread = |error: io::Error| {
         let fix = match error.kind() {
             io::ErrorKind::NotFound => {
@@ -34,7 +44,10 @@ pub(super) fn read(path: &str) -> Result<StateKey, String> {
     let file = File::open(path).map_err(unread)?;
     // Asked of the open file, so that it is the one that is read.
     let mode = file.metadata().map_err(unread)?.permissions().mode() & 0o777;
-    if mode & OTHERS != 0 {
+    let folder = Path::new(path).parent();
+    let is_credential = credentials.is_some_and(|credentials| folder == Some(credentials.as_ref()));
+    let refused = if is_credential { OTHERS & !CREDENTIAL_MASK } else { OTHERS };
+    if mode & refused != 0 {
         return Err(format!(
             "\"{path}\" has mode {mode:o}: others than its owner may use the key; chmod 600 it, \
              and if anybody could have read it, write a new key"
@@ -50,7 +63,6 @@ pub(super) fn read(path: &str) -> Result<StateKey, String> {
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
-    use std::path::Path;
     use std::process::Command;
 
     use super::*;
@@ -80,6 +92,24 @@ mod tests {
         let gone = read("/nowhere/key").expect_err("no file");
         assert!(gone.contains("cannot be read: No such file"), "{gone}");
         assert!(gone.contains("write one: (umask 077; head -c 32 /dev/urandom > FILE)"), "{gone}");
+    }
+
+    #[test]
+    fn a_credential_may_show_the_mask_of_its_access_list() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state-key");
+        fs::write(&path, [7; 32]).expect("written");
+        let read_in = |mode: u32, credentials: &str| {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("permitted");
+            read_beside(path.to_str().expect("UTF-8"), Some(credentials.into()))
+        };
+        let here = folder.path().to_str().expect("UTF-8");
+        assert!(read_in(0o440, here).is_ok_and(|key| !key.is_random()));
+        for (mode, credentials) in [(0o440, "/run/credentials/other"), (0o460, here), (0o444, here)]
+        {
+            let fault = read_in(mode, credentials).expect_err("too open");
+            assert!(fault.contains("chmod 600"), "{fault}");
+        }
     }
 
     #[test]

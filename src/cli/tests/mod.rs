@@ -19,6 +19,7 @@ use crate::client::scripted::{
 };
 use crate::config::Settings;
 use crate::rt::address::ListenAddress;
+use crate::rt::passed::Passed;
 
 /// A program whose server only remembers how it was started.
 #[derive(Default)]
@@ -51,7 +52,12 @@ impl Application for &Calculator {
         }
     }
 
-    fn serve(self, settings: Settings, _: &mut Terminal) -> Result<ExitCode, String> {
+    fn serve(
+        self,
+        settings: Settings,
+        _: Option<Passed>,
+        _: &mut Terminal,
+    ) -> Result<ExitCode, String> {
         self.served.replace(Some(settings.clone()));
         match settings.runtime.listen.first() {
             Some(ListenAddress::Unix(_)) => Err("unix:/x: it is in use: stop its user".to_owned()),
