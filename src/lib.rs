@@ -33,6 +33,8 @@
 pub mod base;
 
 #[doc(hidden)]
+pub mod host;
+#[doc(hidden)]
 pub mod http;
 #[doc(hidden)]
 pub mod jsonrpc;

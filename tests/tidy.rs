@@ -25,6 +25,7 @@ const HEADER_LINES_MAX: usize = 25;
 /// import each other.
 const LEVELS: &[(&str, u8)] = &[
     ("base", 0),
+    ("host", 1),
     ("http", 1),
     ("jsonrpc", 1),
     ("mcp", 2),

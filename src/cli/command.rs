@@ -16,6 +16,7 @@ const LISTENING: &str = "Where to listen";
 const WORKING: &str = "Workers";
 const CALLERS: &str = "Who may call";
 const BOUNDS: &str = "Limits";
+const MACHINE: &str = "The machine";
 /// What clap's 100 columns leave beside the indentation of a long help.
 const HELP_WIDTH: usize = 88;
 const QUESTIONS: &str = "Questions of the server";
@@ -45,8 +46,9 @@ pub enum Command {
     /// Check the flags of serve, print every setting and limit, and end
     ///
     /// Ends with 0 if these flags are right; else names every fault and ends with 2. Whether the
-    /// addresses are free is seen by serve alone.
-    Check(RawServe),
+    /// addresses are free is seen by serve alone. With --host it looks at the machine instead, and
+    /// ends with 1 if something should be changed there, or could not be read.
+    Check(RawCheck),
     /// Call a tool of a server
     Call(RawCall),
     /// Show what a server is and what it has: tools, resources, prompts
@@ -141,6 +143,38 @@ pub struct RawServe {
     /// How long running calls may go on after SIGTERM
     #[arg(long, value_name = "DURATION", help_heading = BOUNDS)]
     pub drain_timeout: Option<String>,
+}
+
+/// The flags of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct RawCheck {
+    /// The flags to check.
+    #[command(flatten)]
+    pub serve: RawServe,
+    /// What to check of the machine.
+    #[command(flatten)]
+    pub host: RawHost,
+}
+
+/// What `check` looks at besides flags.
+#[derive(Clone, Debug, Args)]
+pub struct RawHost {
+    /// Look at the machine: limits, kernel settings, devices; say what to change, and how
+    #[arg(long, help_heading = MACHINE)]
+    pub host: bool,
+    /// What the machine is for: latency, throughput, many-idle, container
+    #[arg(long, value_name = "NAME", default_value = "latency", requires = "host",
+          help_heading = MACHINE)]
+    pub profile: String,
+    /// Print JSON
+    #[arg(long, requires = "host", help_heading = MACHINE)]
+    pub json: bool,
+    /// Print what tuning/apply writes, and end with 0
+    #[arg(long, requires = "host", conflicts_with = "json", help_heading = MACHINE)]
+    pub writes: bool,
+    /// Folder with the machine's /proc and /sys
+    #[arg(long, value_name = "DIR", default_value = "/", requires = "host", help_heading = MACHINE)]
+    pub root: String,
 }
 
 /// The flags of every command that calls a server.

@@ -18,6 +18,7 @@ pub(super) const SERVE: &[Example] = &[
 pub(super) const CHECK: &[Example] = &[
     ("check", "every setting and limit"),
     ("check --workers 4 --cpus 0-3", "would serve take these flags?"),
+    ("check --host --profile many-idle", "is the machine set for many idle connections?"),
 ];
 pub(super) const CALL: &[Example] = &[
     ("call localhost:8080 add a=2 b=3", "numbers, since the tool wants numbers"),

@@ -1,13 +1,13 @@
 //! Level 8: the command line, and the only place that prints.
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
-//! settings), `program` (a server as a program), `serve`, `call`, `ls`, `read`, `prompt`, `listen`
-//! and `bench` (the commands), `remote` (what commands that call a server share), `answer` and
+//! settings), `program` (a server as a program), `serve`, `host`, `call`, `ls`, `read`, `prompt`,
+//! `listen` and `bench` (the commands), `remote` (what commands that call a server share), `answer` and
 //! `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
 //! `examples` (their parts), `terminal` (the streams).
-//! Exit codes: 0 done; 1 failed: the server, the tool, the way there, or a question that nobody was
-//! there to answer; 2 the command line is wrong. A reader of the output that went away ends the
-//! program quietly with 0.
+//! Exit codes: 0 done; 1 failed: the server, the tool, the way there, a question that nobody was
+//! there to answer, or a machine that is not as it should be; 2 the command line is wrong. A reader
+//! of the output that went away ends the program quietly with 0.
 
 mod answer;
 mod arguments;
@@ -16,6 +16,7 @@ mod bench;
 mod call;
 pub mod command;
 mod examples;
+mod host;
 mod indent;
 mod listen;
 mod ls;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::cli::command::RawServe;
+use crate::cli::command::{RawCheck, RawServe};
 use crate::cli::terminal::Terminal;
-use crate::cli::{Application, Failure, settings};
+use crate::cli::{Application, Failure, host, settings};
 use crate::config::Settings;
 use crate::rt::passed::Passed;
 
@@ -28,13 +28,16 @@ pub(super) fn serve(
     application.serve(settings, passed, terminal).map_err(failed)
 }
 
-/// Checks the flags and tells the settings.
+/// Checks the flags and tells the settings, or how the machine stands.
 pub(super) fn check(
     application: &impl Application,
-    raw: &RawServe,
+    raw: &RawCheck,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, Failure> {
-    let (settings, more) = checked(application, raw)?;
+    let (settings, more) = checked(application, &raw.serve)?;
+    if raw.host.host {
+        return host::check(&raw.host, terminal);
+    }
     terminal.print(&(settings::report(&settings) + &more))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,4 +13,5 @@ mod readme;
 mod scripted;
 mod reloading;
 mod serving;
+mod tuning;
 mod words;
