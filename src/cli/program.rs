@@ -72,8 +72,15 @@ impl Application for Server {
         let mut running = self.launch(launch).map_err(|error| error.to_string())?;
         let drain_timeout = settings.serve.limits.drain_timeout;
         let status = status(&running, &settings.serve.path);
-        let life = birth.begin(&mut running, &status, drain_timeout, complain);
-        let life = life.map_err(|error| error.to_string())?;
+        let life = match birth.begin(&mut running, &status, drain_timeout, complain) {
+            Ok(life) => life,
+            Err(error) => {
+                // What it has accepted by now is answered all the same.
+                running.drain_handle().drain();
+                running.wait();
+                return Err(error.to_string());
+            }
+        };
         let greeting = greeting(&title, &running, &settings, sample);
         // A server whose greeting nobody reads serves all the same.
         let _ = terminal.print(&greeting);

@@ -10,7 +10,7 @@
 //!
 //! The sockets stay open throughout, so no connection is refused, and what waits in a backlog waits
 //! for whoever accepts next. A new process that ends, or is silent for `START_TIMEOUT`, changes
-//! nothing here. One that is not told `yours` ends: this process was told to end meanwhile.
+//! nothing here. One that is not told `yours` drains: this process was told to end meanwhile.
 //! Sessions, tasks and streams live in memory and end with the process that has them.
 
 use std::ffi::OsString;
@@ -154,9 +154,11 @@ impl Successor {
         let _ = (&self.line).write_all(&[YOURS]);
     }
 
-    /// Ends it.
+    /// Lets it end: it sees that the line is cut, and answers what it has taken by then.
     pub(super) fn dismiss(mut self) {
-        end(&mut self.child);
+        drop(self.line);
+        // Until this process ends; then whoever is there for orphans waits.
+        let _ = self.child.wait();
     }
 }
 

@@ -192,8 +192,9 @@ impl Reload {
 
     /// Goes on as before, and says why.
     fn fail(&self, why: &str) {
-        (self.complain)(&format!("warning: reload failed, this process serves on: {why}"));
+        // A process that ends does not go on, and needs no successor.
         if !self.drain.has_begun() {
+            (self.complain)(&format!("warning: reload failed, this process serves on: {why}"));
             self.notifier.ready(&format!("{}; reload failed: {why}", self.status));
         }
     }

@@ -24,14 +24,15 @@ pub(super) fn raise_descriptor_limit() -> usize {
     current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
 }
 
-/// The connections of the process: at most `wanted`, at least one for each worker.
+/// The connections of the process: at most `wanted`, at least one for each worker. `listening` are
+/// the descriptors of listening sockets, duplicates and all.
 pub(super) fn connections_max(
     wanted: usize,
     descriptors_max: usize,
     workers: usize,
-    addresses: usize,
+    listening: usize,
 ) -> usize {
-    let held = workers.saturating_mul(DESCRIPTORS_PER_WORKER.saturating_add(addresses));
+    let held = workers.saturating_mul(DESCRIPTORS_PER_WORKER).saturating_add(listening);
     let room = descriptors_max.saturating_sub(DESCRIPTORS_SPARED).saturating_sub(held);
     wanted.min(room).max(workers)
 }
@@ -48,7 +49,7 @@ mod tests {
     #[test]
     fn connections_stay_under_the_descriptors() {
         assert_eq!(connections_max(10_000, 20_000, 2, 1), 10_000);
-        assert_eq!(connections_max(10_000, 1_024, 4, 2), 1_024 - 64 - 16);
+        assert_eq!(connections_max(10_000, 1_024, 4, 8), 1_024 - 64 - 16);
         assert_eq!(connections_max(10_000, 10, 4, 2), 4);
         assert_eq!(connections_max(1, usize::MAX, 1, 1), 1);
     }

@@ -80,6 +80,9 @@ pub enum PassedError {
         /// What the kernel answered.
         cause: Errno,
     },
+    /// The process that hands over has stopped listening: it ends.
+    #[error("the process before ended before it handed over: start the server anew")]
+    Orphaned,
     /// More than anybody passes.
     #[error("LISTEN_FDS is {count}, over {PASSED_MAX}: pass a socket for each address")]
     TooMany {
@@ -122,7 +125,12 @@ impl Passed {
         let is_own = line.is_some() && names.first() == Some(&OWN);
         let keeper = if is_own { Keeper::Server } else { Keeper::Manager };
         let sockets = (0..count).map(|index| take_socket(&mut descriptors, index));
-        Ok(Some(Self { sockets: sockets.collect::<Result<_, _>>()?, keeper, line }))
+        let sockets = sockets.collect::<Result<_, _>>();
+        let sockets = sockets.map_err(|error| match line {
+            Some(_) => PassedError::Orphaned,
+            None => error,
+        })?;
+        Ok(Some(Self { sockets, keeper, line }))
     }
 
     /// The line to the process that hands over, if it is one that does. There is one: `None` after

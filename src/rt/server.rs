@@ -136,11 +136,12 @@ where
         None => listener::bind_all(&settings.listen, options)?,
     };
     let by_worker = bound.deal(cpus.len())?;
+    let dealt: usize = by_worker.iter().map(Vec::len).sum();
     let connections_max = limits::connections_max(
         settings.connections_max,
         descriptors_max,
         cpus.len(),
-        bound.sockets.len(),
+        bound.sockets.len() + dealt,
     );
 
     let (origin, ending) = (Origin::now(), Arc::new(Ending::default()));

@@ -207,3 +207,36 @@ fn a_new_process_that_does_not_serve_changes_nothing() {
     server.process.signal(Signal::TERM);
     assert_eq!(server.process.wait(), Some(0));
 }
+
+#[test]
+fn a_signal_to_end_that_comes_during_a_reload_ends_both() {
+    let manager = Manager::new();
+    let words = ["--listen", "127.0.0.1:0", "--workers", "2"];
+    let mut server = Server::of(Running::of(&mut manager.command(&words)));
+    assert!(manager.hear_news().starts_with("READY=1\n"));
+    // A call that runs keeps the old process until its end, and with it the line to the new one.
+    let body = ADD.replace("add", "countdown").replace(r#""a":2,"b":2"#, r#""from":1"#);
+    let mut caller = connect(server.authority());
+    send(&mut caller, "localhost", "/mcp", &body, "close");
+    let mut errors = BufReader::new(server.process.take_errors());
+    server.process.signal(Signal::HUP);
+    assert!(manager.hear_news().starts_with("RELOADING=1\n"));
+    server.process.signal(Signal::TERM);
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.contains("liftoff"), "{answer}");
+    assert_eq!(server.process.wait(), Some(0), "the old process");
+    // Whichever order came first decides which of the two is told to end; none is left.
+    let told = manager.hear_news();
+    if let Some(rest) = told.strip_prefix("MAINPID=") {
+        let process = rest.lines().next().and_then(|id| id.parse().ok()).expect("a process id");
+        kill_process(Pid::from_raw(process).expect("a process id"), Signal::TERM).expect("alive");
+    } else {
+        assert!(told.starts_with("STOPPING=1\n"), "{told}");
+    }
+    // The pipe ends when the last process that holds it has.
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).expect("errors");
+    let orphaned = rest.contains("the process before ended before it handed over");
+    assert!(rest.is_empty() || orphaned, "{rest}");
+}
