@@ -75,6 +75,10 @@ impl Socket {
 }
 
 impl Transport for Socket {
+    fn has_input(&self) -> bool {
+        self.readiness.now(Direction::Read).contains(PollFlags::IN)
+    }
+
     async fn readable(&self) -> io::Result<()> {
         self.readiness.ready(Direction::Read).await
     }

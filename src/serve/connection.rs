@@ -154,8 +154,11 @@ pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
                     let patience =
                         if is_new { limits.first_byte_timeout } else { limits.keep_alive_timeout };
                     silence.reset(shard.now().after(patience));
-                    if let Err(reason) = wait(&transport, &shard, &mut silence).await {
-                        return reason;
+                    match wait(&transport, &shard, &mut silence).await {
+                        Ok(()) => {}
+                        // A request that is here was accepted, told of or not.
+                        Err(CloseReason::Drained) if transport.has_input() => {}
+                        Err(reason) => return reason,
                     }
                 }
                 Shift::Hold(carriage) => hold(&transport, &shard, carriage).await,
