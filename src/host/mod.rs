@@ -1,8 +1,8 @@
 //! Level 1: whether the machine is set as a profile wants it.
 //!
 //! Reading order: `tuning` (what is wanted, from tuning/settings), `machine` (what is there),
-//! `rule` (what a wish means), `finding` (what came of it). In: a root folder, the name of a profile. Out:
-//! findings, in the order of the file.
+//! `rule` (what a wish means), `finding` (what came of it). In: a root folder, the name of a
+//! profile. Out: findings, in the order of the file.
 //! Invariant: nothing is written. What cannot be read is a finding, and so is what is not there.
 
 pub mod finding;

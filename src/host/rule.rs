@@ -1,8 +1,8 @@
 //! What a wish means: `Rule`, and `judge`, which holds it against the machine.
 //!
 //! In: a setting, what a profile wants of it, the machine. Out: a `Finding`, with each file that
-//! says something else and what it should say. Masks are compared as numbers: the kernel writes them in
-//! groups, with as many digits as it has CPUs.
+//! says something else and what it should say. Masks are compared as numbers: the kernel writes
+//! them in groups, with as many digits as it has CPUs.
 
 use crate::host::finding::{Change, Finding, How};
 use crate::host::machine::{Machine, Told, parse_list};

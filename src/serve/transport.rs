@@ -15,8 +15,8 @@ pub trait Transport {
     /// Cancel-safe: dropping the future consumes nothing.
     async fn readable(&self) -> io::Result<()>;
 
-    /// Whether bytes are there that `readable` may not have told of yet, as one does that hears from
-    /// the kernel a turn later. Asked before a connection that waits is closed.
+    /// Whether bytes are there that `readable` may not have told of yet, as one does that hears
+    /// from the kernel a turn later. Asked before a connection that waits is closed.
     fn has_input(&self) -> bool {
         false
     }
