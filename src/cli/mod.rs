@@ -2,8 +2,8 @@
 //!
 //! Reading order: `run` below, `command` (what can be typed), `settings` (flags into
 //! settings), `program` (a server as a program), `serve`, `host`, `call`, `ls`, `read`, `prompt`,
-//! `listen` and `bench` (the commands), `remote` (what commands that call a server share), `answer` and
-//! `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
+//! `listen` and `bench` (the commands), `remote` (what commands that call a server share), `answer`
+//! and `asking` (the questions of servers), `arguments`, `progress`, `render`, `indent`, `near`,
 //! `examples` (their parts), `terminal` (the streams).
 //! Exit codes: 0 done; 1 failed: the server, the tool, the way there, a question that nobody was
 //! there to answer, or a machine that is not as it should be; 2 the command line is wrong. A reader
