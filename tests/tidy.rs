@@ -74,10 +74,7 @@ const MACHINE_ELSEWHERE: &[(&str, &str, &str)] = &[
 ];
 
 /// Tests that wait for time to pass, which tests may not: where, and why there.
-const WAITS: &[(&str, &str)] = &[
-    ("src/rt/driver.rs", "the runtime's timer is what is tested"),
-    ("src/rt/socket.rs", "lets the ring submit what it holds; any turn of the loop would do"),
-];
+const WAITS: &[(&str, &str)] = &[("src/rt/driver.rs", "the runtime's timer is what is tested")];
 
 /// The structs whose public numbers are limits, and where they stand.
 const LIMIT_STRUCTS: &[(&str, &str)] = &[

@@ -1,11 +1,16 @@
 //! What happens at this worker's descriptors: `Edges`, one edge-triggered epoll instance.
 //!
 //! In: descriptors, each registered once for both directions, for life. Out: for each direction
-//! whether it is ready, and a wake-up when it becomes so. So a wait costs no operation: the kernel
-//! tells every change by itself, and one wait of the driver, for the instance, serves all.
+//! whether it is ready, and a wake-up when it becomes so. So a wait makes no system call and no
+//! operation: the kernel tells every change by itself, and one poll by the driver, of the
+//! instance, serves all.
 //! A side: blocked ─▶ ready, when the kernel told an edge ─▶ blocked, when whoever used it found
-//! all taken (`drained`).
-//! Limits: `EVENTS` a system call, `ROUNDS` of them before other tasks run; a slot a descriptor.
+//! all taken (`drained`; epoll(7) says when that is known). Urgent data and passed descriptors cut
+//! a receive short as well; a peer that sends such waits until it sends more.
+//! A wait that no edge ended goes once around the run queue: bytes that are not taken, or not taken
+//! as quickly as they come, starve nobody.
+//! Limits: `EVENTS` a system call, `ROUNDS` of them before other tasks run; a slot for each
+//! descriptor, used again.
 //! Invariant: an edge of a closed descriptor reaches no other: its token carries the generation of
 //! its slot, and it is taken out of the instance before it is closed.
 
@@ -15,6 +20,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use monoio::net::UnixStream;
 use rustix::buffer::spare_capacity;
@@ -25,6 +31,8 @@ use crate::rt::readiness::Direction;
 
 const EVENTS: usize = 256;
 const ROUNDS: usize = 16;
+/// How often to look when the driver cannot wait.
+const PAUSE: Duration = Duration::from_millis(10);
 
 thread_local! {
     /// Those of the runtime that runs on this thread.
@@ -63,6 +71,8 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Side {
     ready: bool,
+    /// No wait was ended by it yet.
+    fresh: bool,
     waiter: Option<Waker>,
 }
 
@@ -93,6 +103,10 @@ impl Edges {
         Entered
     }
 
+    /// Registers a descriptor for both directions.
+    ///
+    /// # Errors
+    /// `ENOSPC` or `ENOMEM` when the kernel registers no more; `EPERM` when it is none to wait for.
     pub(super) fn add(&self, fd: BorrowedFd<'_>) -> io::Result<Token> {
         let token = self.slots.borrow_mut().take();
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
@@ -103,10 +117,10 @@ impl Edges {
         Ok(token)
     }
 
+    /// Forgets a descriptor, which is about to be closed here and may live on elsewhere.
     pub(super) fn remove(&self, fd: BorrowedFd<'_>, token: Token) {
         // It was added; a descriptor that is open cannot be refused.
         let _ = epoll::delete(&self.epoll, fd);
-        // Wakers are dropped outside of the borrow: what they hold may come back here.
         let slot = self.slots.borrow_mut().give_back(token);
         drop(slot);
     }
@@ -119,14 +133,22 @@ impl Edges {
         context: &Context<'_>,
     ) -> Poll<()> {
         let mut slots = self.slots.borrow_mut();
-        let side = slots.slots[token.index as usize].side(direction);
-        if side.ready {
+        let side = slots.of(token).side(direction);
+        if side.ready && std::mem::take(&mut side.fresh) {
             return Poll::Ready(());
+        }
+        if side.ready {
+            side.fresh = true;
+            let waker = context.waker().clone();
+            drop(slots);
+            drop(monoio::spawn(async move { waker.wake() }));
+            return Poll::Pending;
         }
         let replaced = match &mut side.waiter {
             Some(waiter) if waiter.will_wake(context.waker()) => None,
             waiter => waiter.replace(context.waker().clone()),
         };
+        // What a waker holds may come back here when it is dropped.
         drop(slots);
         drop(replaced);
         Poll::Pending
@@ -136,7 +158,7 @@ impl Edges {
     /// less came than was asked for, after which the peer's end may still be there.
     pub(super) fn drained(&self, token: Token, direction: Direction, whole: bool) {
         let mut slots = self.slots.borrow_mut();
-        let slot = &mut slots.slots[token.index as usize];
+        let slot = slots.of(token);
         if whole || !slot.ended {
             slot.side(direction).ready = false;
         }
@@ -183,15 +205,21 @@ impl Slots {
     fn take(&mut self) -> Token {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
+            // The kernel gives no more descriptors than an `i32` counts.
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         Token { index, generation: self.slots[index as usize].generation }
     }
 
+    fn of(&mut self, token: Token) -> &mut Slot {
+        &mut self.slots[token.index as usize]
+    }
+
+    /// Frees the slot; what it held is the caller's to drop.
     fn give_back(&mut self, token: Token) -> Slot {
         let fresh = Slot { generation: token.generation.wrapping_add(1), ..Slot::default() };
         self.free.push(token.index);
-        std::mem::replace(&mut self.slots[token.index as usize], fresh)
+        std::mem::replace(self.of(token), fresh)
     }
 }
 
@@ -207,6 +235,7 @@ impl Slot {
 impl Side {
     fn open(&mut self) -> Option<Waker> {
         self.ready = true;
+        self.fresh = true;
         self.waiter.take()
     }
 }
@@ -229,9 +258,13 @@ impl Drop for Entered {
 }
 
 /// Waits for the instance and collects, as long as the worker lives.
+#[expect(clippy::infinite_loop, reason = "it lives as long as its worker")]
 async fn drive(edges: Rc<Edges>, instance: UnixStream) {
     let mut events = Vec::with_capacity(EVENTS);
-    while instance.readable(false).await.is_ok() {
+    loop {
+        if instance.readable(false).await.is_err() {
+            monoio::time::sleep(PAUSE).await;
+        }
         edges.collect(&mut events);
     }
 }

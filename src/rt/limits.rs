@@ -9,8 +9,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that connections never take.
 const DESCRIPTORS_SPARED: usize = 64;
-/// A ring and its event descriptor, or an epoll descriptor and its event descriptor.
-const DESCRIPTORS_PER_WORKER: usize = 2;
+/// The driver's two (a ring or an epoll instance, and its event descriptor), and the worker's own
+/// epoll instance, which its table of edges and its driver each hold.
+const DESCRIPTORS_PER_WORKER: usize = 4;
 
 /// Raises the soft limit of descriptors to the hard one; tells the limit that now holds.
 pub(super) fn raise_descriptor_limit() -> usize {
@@ -49,7 +50,7 @@ mod tests {
     #[test]
     fn connections_stay_under_the_descriptors() {
         assert_eq!(connections_max(10_000, 20_000, 2, 1), 10_000);
-        assert_eq!(connections_max(10_000, 1_024, 4, 8), 1_024 - 64 - 16);
+        assert_eq!(connections_max(10_000, 1_024, 4, 8), 1_024 - 64 - 24);
         assert_eq!(connections_max(10_000, 10, 4, 2), 4);
         assert_eq!(connections_max(1, usize::MAX, 1, 1), 1);
     }

@@ -2,11 +2,11 @@
 //!
 //! Reading order: `server` (start, wait, drain), `settings`, `worker` (a thread and its seat),
 //! `arrivals` (connections come to it), `acceptor` (from outside), `mesh` (or from other workers),
-//! `gate` (and are counted), `socket` (what they are), `readiness` (how all of them wait),
-//! `listener`, `passed` and `address` (where they come to), `driver` (io_uring or epoll), `clock`
-//! and `ticker` (time), `spawn` (tasks), `blocking` (work that blocks), `affinity`, `limits`,
-//! `ending` (how it ends); then what a whole process adds: `life` (from start to end), `signal`,
-//! `notify` and `watchdog` (its service manager), `handover` (its successor).
+//! `gate` (and are counted), `socket` (what they are), `readiness` and `edges` (how all of them
+//! wait), `listener`, `passed` and `address` (where they come to), `driver` (io_uring or epoll),
+//! `clock` and `ticker` (time), `spawn` (tasks), `blocking` (work that blocks), `affinity`,
+//! `limits`, `ending` (how it ends); then what a whole process adds: `life` (from start to end),
+//! `signal`, `notify` and `watchdog` (its service manager), `handover` (its successor).
 //! Invariant: monoio's types stay inside; what leaves this folder is our own or std's.
 
 pub mod acceptor;

@@ -1,7 +1,8 @@
 //! A connected socket, TCP or Unix: `Transport` over the machine's own byte pipes.
 //!
 //! Waits by `Readiness`, receives and sends by direct system calls that never block
-//! (`MSG_DONTWAIT`), so an idle connection owns no buffer and both drivers share one path.
+//! (`MSG_DONTWAIT`), so an idle connection owns no buffer and both drivers share one path. What a
+//! call finds to be all there is ends the readiness.
 //! `MSG_NOSIGNAL`: a peer that is gone is an error here, never a signal.
 //! Invariant: what killed the connection is remembered; the kernel tells it only once.
 
@@ -58,11 +59,14 @@ impl Socket {
         Ok(rustix::io::fcntl_dupfd_cloexec(self, 0)?)
     }
 
+<<<<<<< HEAD
     /// Ends this side of it without ending the connection, which lives on in its duplicate.
     pub(super) fn let_go(self) {
         drop(self);
     }
 
+=======
+>>>>>>> c05cff6 (Wait for sockets by one edge-triggered instance a worker)
     fn note(&self, direction: Direction, cause: Errno) -> io::Error {
         if cause == Errno::AGAIN {
             self.readiness.drained(direction, true);
@@ -162,6 +166,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
 
     use super::*;
     use crate::rt::driver::{Driver, IoChoice, block_on};
@@ -181,6 +186,13 @@ mod tests {
     fn unix_pair() -> (Socket, UnixStream) {
         let (ours, peer) = UnixStream::pair().unwrap();
         (Socket::new(ours.into()).unwrap(), peer)
+    }
+
+    /// Lets the worker's loop turn, and with it the edges be told that the kernel has.
+    async fn a_turn() {
+        let (waited, mut rings) = unix_pair();
+        rings.write_all(b"!").unwrap();
+        waited.readable().await.unwrap();
     }
 
     /// Waits, off the driver, until the kernel noted that the connection is dead.
@@ -213,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_wait_is_resumed_and_its_stale_end_is_not_believed() {
+    fn a_dropped_wait_loses_nothing_and_what_is_taken_is_not_told_again() {
         on_both(async || {
             let (socket, mut peer) = unix_pair();
             let timers = crate::base::timers::Timers::new();
@@ -223,13 +235,86 @@ mod tests {
             }
             let mut buffer = [0; 16];
             peer.write_all(b"one").unwrap();
-            // Taken without the wait, which ends all the same, and must not be believed then.
+            // Taken without a wait, before its edge is told.
             assert_eq!(socket.receive(&mut buffer).unwrap(), 3);
-            monoio::time::sleep(Duration::from_millis(1)).await;
+            a_turn().await;
             timers.timeout(passed, socket.readable()).await.unwrap_err();
             peer.write_all(b"two").unwrap();
             socket.readable().await.unwrap();
             assert_eq!(socket.receive(&mut buffer).unwrap(), 3);
+            let socket = Rc::new(socket);
+            let (waits, told) = (socket.clone(), Rc::new(Cell::new(false)));
+            let tells = told.clone();
+            drop(monoio::spawn(async move {
+                waits.readable().await.unwrap();
+                tells.set(true);
+            }));
+            for _ in 0..3 {
+                a_turn().await;
+            }
+            assert!(!told.get(), "less came than was asked for");
+        });
+    }
+
+    #[test]
+    fn bytes_that_are_left_and_an_end_that_came_with_them_need_no_edge() {
+        on_both(async || {
+            for (socket, mut peer) in [unix_pair(), unix_pair()] {
+                peer.write_all(b"three").unwrap();
+                drop(peer);
+                socket.readable().await.unwrap();
+                let mut buffer = [0; 4];
+                assert_eq!(socket.receive(&mut buffer).unwrap(), 4, "the buffer was full");
+                socket.readable().await.unwrap();
+                assert_eq!(socket.receive(&mut buffer).unwrap(), 1, "less than was asked for");
+                socket.readable().await.unwrap();
+                assert_eq!(socket.receive(&mut buffer).unwrap(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn bytes_that_are_not_taken_starve_nobody() {
+        on_both(async || {
+            let (socket, mut peer) = tcp_pair();
+            peer.write_all(b"x").unwrap();
+            let others_ran = Rc::new(Cell::new(0));
+            let counts = others_ran.clone();
+            drop(monoio::spawn(async move {
+                let (other, mut sender) = tcp_pair();
+                loop {
+                    sender.write_all(b"y").unwrap();
+                    other.readable().await.unwrap();
+                    assert_eq!(other.receive(&mut [0; 2]).unwrap(), 1);
+                    counts.set(counts.get() + 1);
+                }
+            }));
+            let mut waits = 0;
+            while others_ran.get() < 3 {
+                socket.readable().await.unwrap();
+                waits += 1;
+                assert!(waits < 100_000, "nobody else came to run");
+            }
+        });
+    }
+
+    #[test]
+    fn a_new_socket_is_told_nothing_of_the_one_before_it() {
+        on_both(async || {
+            let timers = crate::base::timers::Timers::new();
+            let passed = crate::base::time::Deadline(0);
+            let (old, mut old_peer) = unix_pair();
+            let kept = old.duplicate().unwrap();
+            timers.timeout(passed, old.readable()).await.unwrap_err();
+            drop(old);
+            // In the same slot; the connection before it lives on in the duplicate.
+            let (new, mut peer) = unix_pair();
+            old_peer.write_all(b"old").unwrap();
+            a_turn().await;
+            timers.timeout(passed, new.readable()).await.unwrap_err();
+            peer.write_all(b"new").unwrap();
+            new.readable().await.unwrap();
+            drop(kept);
         });
     }
 
@@ -299,8 +384,6 @@ mod tests {
             socket.reset_on_close();
             socket.send(b"lost").unwrap();
             drop(socket);
-            // The ring closes when it submits next.
-            monoio::time::sleep(Duration::from_millis(1)).await;
             let error = peer.read_to_end(&mut Vec::new()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         });

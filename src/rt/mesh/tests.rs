@@ -59,7 +59,7 @@ fn serve_lines(settings: &RtSettings) -> (Running, Receiver<Event>) {
     (serve(settings, move |seat| attend(seat, event.clone())).unwrap(), events)
 }
 
-/// Leaves a poll in flight, as a wait that was cancelled does.
+/// Leaves a waiter behind, as a wait that was cancelled does.
 async fn arm(socket: &Socket) {
     let _ = Timers::new().timeout(Deadline(0), socket.readable()).await;
 }
@@ -206,7 +206,7 @@ fn count_descriptors(io: crate::rt::driver::IoChoice) {
     busy.ask("0\n");
     busy.ask("1\n");
     let before = descriptor_count();
-    // Each of these moves once or twice and then says nothing more: nothing ends its old polls.
+    // Each of these moves once or twice and then says nothing more.
     let mut idle: Vec<_> = (0..100).map(|_| tcp(&running)).collect();
     for client in &mut idle {
         client.say("0\n1\n");
