@@ -59,14 +59,6 @@ impl Socket {
         Ok(rustix::io::fcntl_dupfd_cloexec(self, 0)?)
     }
 
-<<<<<<< HEAD
-    /// Ends this side of it without ending the connection, which lives on in its duplicate.
-    pub(super) fn let_go(self) {
-        drop(self);
-    }
-
-=======
->>>>>>> c05cff6 (Wait for sockets by one edge-triggered instance a worker)
     fn note(&self, direction: Direction, cause: Errno) -> io::Error {
         if cause == Errno::AGAIN {
             self.readiness.drained(direction, true);
