@@ -82,7 +82,7 @@ pub struct Decoder {
 }
 
 /// What a large body grew is given back to the allocator past this.
-const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
+const ARENA_KEPT_BYTES_MAX: usize = 1024 * 1024;
 /// Objects up to this many members are compared pairwise, larger ones sorted.
 const PAIRWISE_MEMBERS_MAX: usize = 16;
 /// What the parser's buffers hold from the start; they grow with the largest body seen.

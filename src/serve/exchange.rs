@@ -373,6 +373,9 @@ impl<'s> Exchange<'s> {
         self.drop_used();
         match BodyDecoder::new(framing, head_bytes, &self.shard.limits().body) {
             Ok(decoder) => {
+                if let Framing::Length(length) = framing {
+                    self.make_room(head_bytes, length);
+                }
                 if expects && self.input.len() == head_bytes {
                     self.output.extend_from_slice(CONTINUE);
                 }
@@ -382,6 +385,15 @@ impl<'s> Exchange<'s> {
             }
             Err(error) => self.refuse_body(error),
         }
+    }
+
+    /// Makes room for a body at once, since growing with it would copy what came again and again.
+    fn make_room(&mut self, head_bytes: usize, length: u64) {
+        // Who announces much and sends little is given no more than this.
+        const ROOM_BYTES_MAX: usize = 1024 * 1024;
+        let body_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(ROOM_BYTES_MAX);
+        let missing = (head_bytes + body_bytes).saturating_sub(self.input.len());
+        self.input.reserve(missing);
     }
 
     /// Answers the request whose head stands at the start of the input and whose body is whole.
