@@ -40,7 +40,6 @@ async fn serve(socket: TcpStream, body: Bytes) {
     // A connection that breaks is its client's affair.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(socket), answer)
         .await;
 }
