@@ -27,7 +27,7 @@ use crate::http::head::Persistence;
 
 const RECEIVE_BYTES: usize = 16 * 1024;
 /// A stream of events may be long; each of its events is bounded.
-const BODY_LIMITS: BodyLimits = BodyLimits {
+pub(crate) const BODY_LIMITS: BodyLimits = BodyLimits {
     body_bytes_max: u64::MAX,
     chunk_line_bytes_max: 4 * 1024,
     trailers_bytes_max: 8 * 1024,

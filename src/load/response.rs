@@ -7,7 +7,8 @@
 
 use std::ops::Range;
 
-use crate::http::h1::body::{BodyError, BodyLimits, ChunkedDecoder, Progress};
+use crate::client::connection::BODY_LIMITS;
+use crate::http::h1::body::{BodyError, ChunkedDecoder, Progress};
 use crate::http::h1::head::{FieldSlots, HeadLimits};
 use crate::http::h1::response::{
     DecodedResponse, ResponseError, ResponseFraming, ResponseHead, decode,
@@ -16,14 +17,6 @@ use crate::http::head::Persistence;
 
 /// Bytes of one document.
 pub(super) const DOCUMENT_BYTES_MAX: usize = 16 << 20;
-/// An event stream may be long; each of its events is bounded.
-const BODY_LIMITS: BodyLimits = BodyLimits {
-    body_bytes_max: u64::MAX,
-    chunk_line_bytes_max: 4 * 1024,
-    trailers_bytes_max: 8 * 1024,
-    framing_slack_bytes: 16 * 1024,
-    framing_factor: 8,
-};
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
