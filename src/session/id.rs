@@ -115,7 +115,7 @@ impl IdMint {
     /// Whether an id was made here.
     #[must_use]
     pub fn made<K: Kind>(&self, id: &PlacedId<K>) -> bool {
-        let Some(bytes) = id.bytes() else { return false };
+        let Some(bytes) = decoded::<BYTES>(&id.text) else { return false };
         let (named, tag) = bytes.split_at(PLACE_BYTES + RANDOM_BYTES);
         same(&self.tag::<K>(named).as_ref()[..TAG_BYTES], tag)
     }
@@ -138,17 +138,17 @@ impl<K> PlacedId<K> {
     /// Reads what came in a message; `None` for what cannot be an id of ours.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
-        let id = Self { text: text.try_into().ok()?, kind: PhantomData };
-        id.bytes().map(|_| id)
+        let text = text.try_into().ok()?;
+        is_base64url(&text).then_some(Self { text, kind: PhantomData })
     }
 
-    /// Where it says that what it names lies.
+    /// Where it says that what it names lies. The rest of it is not decoded for that: it is
+    /// compared as text.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        let bytes = self.bytes()?;
-        let worker = u16::from_be_bytes(bytes[..2].try_into().ok()?);
-        let slot = u32::from_be_bytes(bytes[2..PLACE_BYTES].try_into().ok()?);
-        Some(Place { worker, slot })
+        let bytes: [u8; PLACE_BYTES] = decoded(&self.text[..PLACE_BYTES / 3 * 4])?;
+        let [worker @ .., a, b, c, d] = bytes;
+        Some(Place { worker: u16::from_be_bytes(worker), slot: u32::from_be_bytes([a, b, c, d]) })
     }
 
     /// The id as it travels: visible ASCII.
@@ -163,12 +163,21 @@ impl<K> PlacedId<K> {
         // What was encoded or decoded as base64 is text.
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
+}
 
-    fn bytes(&self) -> Option<[u8; BYTES]> {
-        let mut bytes = [0; BYTES];
-        let length = URL_SAFE_NO_PAD.decode_slice(self.text, &mut bytes).ok()?;
-        (length == BYTES).then_some(bytes)
-    }
+/// Whether all of a text is in the alphabet of base64url (RFC 4648 §5). Its length leaves no bits
+/// over, so there is no more to it.
+fn is_base64url(text: &[u8; TEXT_BYTES]) -> bool {
+    let is_of_it = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_');
+    // No early exit, so that the compiler can look at many together.
+    text.iter().fold(true, |all, &byte| all & is_of_it(byte))
+}
+
+/// The bytes that base64url stands for, if they are so many.
+fn decoded<const COUNT: usize>(text: &[u8]) -> Option<[u8; COUNT]> {
+    let mut bytes = [0; COUNT];
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    (length == COUNT).then_some(bytes)
 }
 
 // Written out: a derive would ask the same of `K`.
