@@ -62,19 +62,11 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
 
 /// Writes an integer.
 pub fn unsigned(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        // A decimal digit fits a byte.
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    // Ids and progress are mostly small.
+    if let Ok(digit @ 0..=9) = u8::try_from(number) {
+        return out.push(b'0' + digit);
     }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Writes an integer.

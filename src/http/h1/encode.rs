@@ -157,24 +157,14 @@ impl LengthSlot {
     /// of its digits: the best guess for the next answer. A wrong guess moves the body by a few
     /// bytes.
     pub fn fill(self, out: &mut Vec<u8>) -> usize {
-        let mut written = [b'0'; LENGTH_DIGITS_MAX];
-        let mut left = out.len().saturating_sub(self.body_start) as u64;
-        let mut count = 0;
-        for place in written.iter_mut().rev() {
-            *place = digit(left);
-            left /= 10;
-            count += 1;
-            if left == 0 {
-                break;
-            }
-        }
-        let written = written.get(LENGTH_DIGITS_MAX - count..).unwrap_or_default();
-        if count == self.digits.len() {
+        let mut buffer = itoa::Buffer::new();
+        let written = buffer.format(out.len().saturating_sub(self.body_start)).as_bytes();
+        if written.len() == self.digits.len() {
             out.get_mut(self.digits).unwrap_or_default().copy_from_slice(written);
         } else {
             out.splice(self.digits, written.iter().copied());
         }
-        count
+        written.len()
     }
 
     /// Where the body begins.
@@ -248,18 +238,7 @@ pub fn last_chunk(out: &mut Vec<u8>) {
 
 /// Appends a number in decimal.
 pub fn decimal(out: &mut Vec<u8>, value: u64) {
-    let mut digits = [b'0'; 20];
-    let mut left = value;
-    let mut count = 0;
-    for place in digits.iter_mut().rev() {
-        *place = digit(left);
-        left /= 10;
-        count += 1;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// The reason phrase of a status (RFC 9110 §15; 429 and 431: RFC 6585), empty for one that this
@@ -299,11 +278,6 @@ const LENGTH_DIGITS_MAX: usize = 20;
 /// Room for the length of a chunk; leading zeros are part of the grammar.
 const CHUNK_DIGITS: usize = 8;
 const CHUNK_LINE: [u8; CHUNK_DIGITS + 2] = *b"00000000\r\n";
-
-/// The last decimal digit of a number.
-fn digit(number: u64) -> u8 {
-    b'0' + u8::try_from(number % 10).unwrap_or_default()
-}
 
 /// The last hexadecimal digit of a number.
 fn hex_digit(number: usize) -> u8 {
