@@ -42,7 +42,7 @@ pub fn of_request(
     let named = match fields.version() {
         None => settled.unwrap_or(Revision::ASSUMED),
         Some(_) if method == "initialize" => return Ok(Speaks::Handshake),
-        Some(name) => Revision::parse(name).ok_or_else(|| error::unsupported_version(name))?,
+        Some(name) => Revision::parse(name).ok_or_else(|| unsupported(name))?,
     };
     match named.era() {
         Era::Modern => Err(error::invalid_params(
@@ -65,13 +65,20 @@ pub fn of_notification(
     settled: Option<Revision>,
 ) -> Result<Revision, RpcError> {
     mirror::check_single(fields)?;
-    let name = meta.version.and_then(View::as_str).or_else(|| fields.version());
-    let Some(name) = name else { return Ok(settled.unwrap_or(Revision::ASSUMED)) };
-    let named = Revision::parse(name).ok_or_else(|| error::unsupported_version(name))?;
+    let name = meta.version.and_then(View::as_str).map(str::as_bytes);
+    let Some(name) = name.or_else(|| fields.version()) else {
+        return Ok(settled.unwrap_or(Revision::ASSUMED));
+    };
+    let named = Revision::parse(name).ok_or_else(|| unsupported(name))?;
     match named.era() {
         Era::Legacy => Ok(settled.unwrap_or(named)),
         Era::Modern => Ok(named),
     }
+}
+
+#[cold]
+fn unsupported(name: &[u8]) -> RpcError {
+    error::unsupported_version(&String::from_utf8_lossy(name))
 }
 
 fn of_claim(

@@ -109,6 +109,9 @@ pub struct Rules {
     pub extensions: bool,
 }
 
+/// A date as it is written: `2025-11-25`.
+type Date = [u8; 10];
+
 impl Revision {
     /// Every revision served, oldest first.
     pub const ALL: [Self; 5] = [
@@ -133,8 +136,15 @@ impl Revision {
 
     /// The revision of this name.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|revision| revision.rules().name == name)
+    pub fn parse(name: impl AsRef<[u8]>) -> Option<Self> {
+        let date: &Date = name.as_ref().try_into().ok()?;
+        // The newest are named most.
+        Self::ALL.into_iter().rev().find(|revision| revision.date() == Some(date))
+    }
+
+    /// Its name, as what dates are compared by: ten bytes.
+    fn date(self) -> Option<&'static Date> {
+        self.rules().name.as_bytes().first_chunk()
     }
 
     /// The revision's row.

@@ -242,8 +242,8 @@ fn is_json(content_type: &[u8]) -> bool {
 pub(super) struct HeadFields<'h>(pub(super) &'h RequestHead<'h>);
 
 impl MirroredFields for HeadFields<'_> {
-    fn version(&self) -> Option<&str> {
-        self.0.mcp_protocol_version.and_then(|value| std::str::from_utf8(value).ok())
+    fn version(&self) -> Option<&[u8]> {
+        self.0.mcp_protocol_version
     }
 
     fn method(&self) -> Option<&[u8]> {

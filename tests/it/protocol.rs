@@ -346,6 +346,15 @@ fn a_revision_that_is_not_served_is_refused() {
             // Unlike comes before unknown.
             assert_eq!(conn.ask(&ask).refusal(), (400, -32020), "{version}");
         }
+        // Bytes that are no text are no revision either.
+        let ask = Ask::new(LEGACY, "ping").field("MCP-Protocol-Version", "2025-11-2?");
+        let bytes =
+            ask.bytes().iter().map(|&b| if b == b'?' { 0xff } else { b }).collect::<Vec<_>>();
+        conn.expect(&ask);
+        conn.write(&bytes);
+        let answer = conn.read();
+        assert_eq!(answer.refusal(), (400, -32022));
+        assert_eq!(answer.error()["data"]["requested"], "2025-11-2\u{fffd}");
         // A claim to a revision that has no claims.
         let key = "io.modelcontextprotocol/protocolVersion";
         let old = Ask::new(MODERN, "tools/list").field("MCP-Protocol-Version", "2025-11-25");

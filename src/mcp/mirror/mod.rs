@@ -22,8 +22,8 @@ use crate::jsonrpc::view::{Value, View};
 
 /// The mirrored fields of one HTTP request, blanks around their values stripped.
 pub trait MirroredFields {
-    /// `MCP-Protocol-Version`; one that is not text counts as absent.
-    fn version(&self) -> Option<&str>;
+    /// `MCP-Protocol-Version`
+    fn version(&self) -> Option<&[u8]>;
     /// `Mcp-Method`
     fn method(&self) -> Option<&[u8]>;
     /// `Mcp-Name`
@@ -61,7 +61,7 @@ pub fn check_standard(
     params: Option<View<'_>>,
     fields: &dyn MirroredFields,
 ) -> Result<(), RpcError> {
-    same("MCP-Protocol-Version", fields.version().map(str::as_bytes), version)?;
+    same("MCP-Protocol-Version", fields.version(), version)?;
     same("Mcp-Method", fields.method(), method)?;
     let Some(named_by) = Method::named_by(method) else { return Ok(()) };
     let named = params.and_then(|params| params.get(named_by.member())).and_then(View::as_str);

@@ -14,8 +14,8 @@ struct Fields {
 }
 
 impl MirroredFields for Fields {
-    fn version(&self) -> Option<&str> {
-        self.version
+    fn version(&self) -> Option<&[u8]> {
+        self.version.map(str::as_bytes)
     }
     fn method(&self) -> Option<&[u8]> {
         self.method
