@@ -25,7 +25,7 @@ use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::message::Id;
 use crate::jsonrpc::view::View;
 use crate::mcp::capability::ClientCapabilities;
-use crate::mcp::meta::{Meta, RESERVED_PREFIX};
+use crate::mcp::meta::Meta;
 use crate::mcp::method::Method;
 use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::{Era, Revision};
@@ -263,7 +263,7 @@ impl Call {
     /// Makes a notification and wakes whoever sends it.
     pub(super) fn push_frame(&self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         // The caller of a task looks when it likes, and is told nothing.
-        if self.cancelled.get() || self.tasking.told().is_some() {
+        if self.cancelled.get() || self.tasking.is_told() {
             return false;
         }
         if let Some((session, stream)) = self.event_stream() {
@@ -450,9 +450,7 @@ impl Work for Call {
 
 /// Writes the members of `_meta` that are neither the envelope's nor the progress token, if any.
 fn encode_own_meta(out: &mut Vec<u8>, meta: &Meta<'_>) {
-    let own = |name: &str| !name.starts_with(RESERVED_PREFIX) && name != "progressToken";
-    let members = meta.all.into_iter().flat_map(View::members);
-    for (index, (name, value)) in members.filter(|(name, _)| own(name)).enumerate() {
+    for (index, (name, value)) in meta.own().enumerate() {
         out.push(if index == 0 { b'{' } else { b',' });
         crate::jsonrpc::encode::string(out, name);
         out.push(b':');

@@ -22,6 +22,10 @@ use crate::mcp::model::log::LogLevel;
 use crate::mcp::revision::{Era, Revision};
 use crate::session::change::Changes;
 
+/// What every notification of progress begins with, up to the token: handlers may tell many.
+const PROGRESS_START: &[u8] =
+    br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"#;
+
 /// The context of a call. Clones are handles to the same call.
 #[derive(Clone, Debug)]
 pub struct Cx {
@@ -181,8 +185,7 @@ impl Cx {
             }
             let rules = self.call.revision().rules();
             self.call.push_frame(|out| {
-                encode::notification_start(out, "notifications/progress");
-                out.extend_from_slice(br#"{"progressToken":"#);
+                out.extend_from_slice(PROGRESS_START);
                 out.extend_from_slice(token);
                 out.extend_from_slice(br#","progress":"#);
                 encode::float(out, progress);

@@ -81,6 +81,11 @@ impl Tasking {
         }
     }
 
+    /// Whether the caller was told that it is a task.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(&*self.stage.borrow(), Stage::Told(_))
+    }
+
     fn begin(&self, at: Moment) {
         let Some(tasks) = &self.tasks else { return };
         let mut stage = self.stage.borrow_mut();

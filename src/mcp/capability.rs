@@ -65,19 +65,16 @@ impl Capability {
         }
     }
 
-    fn declared(self, capabilities: View<'_>) -> bool {
-        let object = |name: &str| capabilities.get(name).filter(|member| member.is_object());
-        let elicitation = || object("elicitation");
-        match self {
-            Self::ElicitForm => elicitation()
-                .is_some_and(|modes| modes.get("form").is_some() || modes.get("url").is_none()),
-            Self::ElicitUrl => elicitation().is_some_and(|modes| modes.get("url").is_some()),
-            Self::Sampling => object("sampling").is_some(),
-            Self::SamplingTools => {
-                object("sampling").is_some_and(|sampling| sampling.get("tools").is_some())
-            }
-            Self::Roots => object("roots").is_some(),
-            Self::Tasks => object("extensions").is_some_and(|all| all.get(TASKS).is_some()),
+    /// Whether a member of a `ClientCapabilities` object, which is an object itself, declares this.
+    fn is_declared_by(self, name: &str, member: View<'_>) -> bool {
+        let has = |name: &str| member.get(name).is_some();
+        match (self, name) {
+            (Self::ElicitForm, "elicitation") => has("form") || !has("url"),
+            (Self::ElicitUrl, "elicitation") => has("url"),
+            (Self::Sampling, "sampling") | (Self::Roots, "roots") => true,
+            (Self::SamplingTools, "sampling") => has("tools"),
+            (Self::Tasks, "extensions") => has(TASKS),
+            _ => false,
         }
     }
 }
@@ -86,9 +83,12 @@ impl ClientCapabilities {
     /// What a `ClientCapabilities` object declares.
     #[must_use]
     pub fn read(capabilities: Option<View<'_>>) -> Self {
-        let declared = |held: &Capability| capabilities.is_some_and(|all| held.declared(all));
-        let bits = Capability::ALL.into_iter().filter(declared).map(bit).sum();
-        Self(bits)
+        let members = capabilities.into_iter().flat_map(View::members);
+        let objects = members.filter(|(_, member)| member.is_object());
+        let declared = objects.flat_map(|(name, member)| {
+            Capability::ALL.into_iter().filter(move |held| held.is_declared_by(name, member))
+        });
+        Self(declared.fold(0, |bits, held| bits | bit(held)))
     }
 
     /// Whether the client can be asked anything.

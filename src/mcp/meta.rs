@@ -13,14 +13,15 @@ const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+const PROGRESS_TOKEN: &str = "progressToken";
 /// The key under which a result names the server.
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// `params._meta`, its members found.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meta<'a> {
-    /// The whole object, for what the handler wants to know.
-    pub all: Option<View<'a>>,
+    /// The whole object.
+    all: Option<View<'a>>,
     /// The revision that the request claims to speak: its presence makes the request modern.
     pub version: Option<View<'a>>,
     /// What the client can do, in the modern era.
@@ -31,6 +32,8 @@ pub struct Meta<'a> {
     pub log_level: Option<View<'a>>,
     /// The token that progress notifications carry back.
     pub progress_token: Option<View<'a>>,
+    /// Whether there are members besides, which are the handler's.
+    has_own: bool,
 }
 
 impl<'a> Meta<'a> {
@@ -45,11 +48,17 @@ impl<'a> Meta<'a> {
                 CAPABILITIES => meta.capabilities = Some(value),
                 CLIENT_INFO => meta.client_info = Some(value),
                 LOG_LEVEL => meta.log_level = Some(value),
-                "progressToken" => meta.progress_token = Some(value),
-                _ => {}
+                PROGRESS_TOKEN => meta.progress_token = Some(value),
+                name => meta.has_own |= !is_reserved(name),
             }
         }
         meta
+    }
+
+    /// The members that are neither the protocol's nor the progress token.
+    pub fn own(&self) -> impl Iterator<Item = (&'a str, View<'a>)> {
+        let all = self.all.filter(|_| self.has_own).into_iter().flat_map(View::members);
+        all.filter(|(name, _)| !is_reserved(name) && *name != PROGRESS_TOKEN)
     }
 
     /// The progress token, if one came and is a string or an integer.
@@ -68,6 +77,10 @@ impl<'a> Meta<'a> {
             .map(|level| level.as_str().and_then(LogLevel::parse).ok_or(BadLogLevel))
             .transpose()
     }
+}
+
+fn is_reserved(name: &str) -> bool {
+    name.starts_with(RESERVED_PREFIX)
 }
 
 /// A log level that is not one of the eight.
