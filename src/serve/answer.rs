@@ -101,7 +101,7 @@ fn message(
             Step::Answered(persistence)
         }
         Reaction::Batch(batch) => match envelope.session {
-            Some(session) => Step::Batch(batch, session.clone(), plan),
+            Some(session) => return Found::Batch(batch, session.clone(), plan),
             None => Step::Answered(persistence), // A batch without a session was refused.
         },
         Reaction::Listens(stream) => {

@@ -52,15 +52,6 @@ struct Opened {
     format: Option<StreamFormat>,
 }
 
-/// What came of a request.
-#[derive(Debug)]
-pub(super) enum Attended {
-    /// An answer was written.
-    Answered(Persistence),
-    /// The answer is an event stream, which the connection is to carry.
-    Carried(Box<Carriage>),
-}
-
 /// What an attended call waits for.
 enum Event {
     Finished(Finished),
@@ -93,7 +84,7 @@ struct Attendance {
     last_sent: Now,
 }
 
-impl Exchange<'_> {
+impl Exchange {
     /// Polls a handler for the first time. One that is ready, as most are, and told nothing before,
     /// is answered by what `draft` begins.
     pub(super) fn run_at_once(
@@ -103,7 +94,7 @@ impl Exchange<'_> {
         draft: Draft,
         waker: &Waker,
     ) -> Step {
-        let polled = poll_work(self.shard, &mut running, &mut Context::from_waker(waker));
+        let polled = poll_work(&self.shard, &mut running, &mut Context::from_waker(waker));
         if let Poll::Ready(finished) = polled {
             let persistence = if running.call.told_nothing() {
                 self.document(&running, finished, &plan, draft)
@@ -114,7 +105,7 @@ impl Exchange<'_> {
                 }
                 self.conclude(&running, finished, &plan, None)
             };
-            settle(self.shard, running);
+            settle(&self.shard, running);
             return Step::Answered(persistence);
         }
         draft.discard(&mut self.output);
@@ -134,10 +125,10 @@ impl Exchange<'_> {
         let carriage = Carriage::answer(stream.clone(), session.clone(), plan, self.shard.now());
         match finished {
             Some(finished) => {
-                respond(self.shard, &running, &session, &stream, finished);
-                settle(self.shard, running);
+                respond(&self.shard, &running, &session, &stream, finished);
+                settle(&self.shard, running);
             }
-            None => detach(self.shard, running, session, stream, Share::Whole),
+            None => detach(&self.shard, running, session, stream, Share::Whole),
         }
         Step::Carries(carriage)
     }
@@ -155,7 +146,7 @@ impl Exchange<'_> {
             self.open_stream(plan, &mut opened);
         }
         let Some(Opened { coding, format }) = opened else {
-            let draft = Draft::open(&mut self.output, plan, self.shard);
+            let draft = Draft::open(&mut self.output, plan, &self.shard);
             return self.document(running, finished, plan, draft);
         };
         self.last_part(running, finished, coding, format);
@@ -172,7 +163,7 @@ impl Exchange<'_> {
         draft: Draft,
     ) -> Persistence {
         let status = self.finish(running, finished);
-        draft.close(&mut self.output, plan, self.shard, status)
+        draft.close(&mut self.output, plan, &self.shard, status)
     }
 
     fn finish(&mut self, running: &RunningCall, finished: Finished) -> u16 {
@@ -194,7 +185,7 @@ impl Exchange<'_> {
             call_deadline: now.after(self.shard.limits().call_timeout),
             last_sent: now,
         };
-        let noted = note_work(running, self.shard);
+        let noted = note_work(running, &self.shard);
         let watched = self.watch(transport, running, plan, &mut at).await;
         drop(noted);
         let finished = watched?;
@@ -217,7 +208,7 @@ impl Exchange<'_> {
         plan: &ReplyPlan,
         at: &mut Attendance,
     ) -> Result<Finished, CloseReason> {
-        let shard = self.shard;
+        let shard = &self.shard.clone();
         let cut_cancels = running.call.revision().rules().cut_cancels;
         let mut readable = std::pin::pin!(transport.readable());
         loop {
@@ -293,7 +284,7 @@ impl Exchange<'_> {
                 }
                 _ => (String::new(), &b""[..]),
             };
-            let head = std::mem::take(&mut self.output);
+            let head = self.take_output();
             let slices = [&head[..], line.as_bytes(), frames, end].map(IoSlice::new);
             sent = wire::send_slices(transport, &slices, &mut self.output);
             self.shard.buffers.give(head);
@@ -310,7 +301,7 @@ impl Exchange<'_> {
         at: &mut Attendance,
         cut_cancels: bool,
     ) {
-        match wire::receive(transport, self.shard, &mut self.input) {
+        match wire::receive(transport, &self.shard, &mut self.input) {
             Ok(Received::Nothing) => {}
             Ok(Received::Bytes { .. }) => {
                 if self.input.len() >= self.shard.limits().pipeline_bytes_max {
@@ -348,7 +339,7 @@ impl Exchange<'_> {
             let pause = (pause * 2).min(PROBE_PAUSE_MAX);
             at.peer = Peer::Ended { probe_at: now.after(pause), pause };
         }
-        if keep_alive_at(self.shard, at, plan).is_some_and(|moment| moment.passed(now)) {
+        if keep_alive_at(&self.shard, at, plan).is_some_and(|moment| moment.passed(now)) {
             self.open_stream(plan, &mut at.opened);
             if let Some(Opened { coding, format: Some(format) }) = at.opened {
                 coding.part(&mut self.output, |out| frame::keep_alive(out, format));
@@ -367,10 +358,10 @@ impl Exchange<'_> {
         reason: CloseReason,
         cut_cancels: bool,
     ) -> Result<(), CloseReason> {
-        self.output.clear();
+        self.forget_output();
         if cut_cancels {
             // Nobody is left to be told how it ended.
-            let _unheard = cancel(self.shard, running, "the client went away").await;
+            let _unheard = cancel(&self.shard, running, "the client went away").await;
             return Err(reason);
         }
         at.peer = Peer::Gone;
@@ -382,7 +373,7 @@ impl Exchange<'_> {
     fn open_ahead(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
         self.open_stream(plan, &mut at.opened);
         if at.opened.is_none() {
-            let coding = reply::open_document(&mut self.output, plan, self.shard);
+            let coding = reply::open_document(&mut self.output, plan, &self.shard);
             at.opened = Some(Opened { coding, format: None });
         }
     }
@@ -391,7 +382,7 @@ impl Exchange<'_> {
         if opened.is_none()
             && let Some(format) = plan.acceptance.prefers_stream()
         {
-            let coding = reply::open_stream(&mut self.output, plan, self.shard, format);
+            let coding = reply::open_stream(&mut self.output, plan, &self.shard, format);
             *opened = Some(Opened { coding, format: Some(format) });
         }
     }
@@ -404,7 +395,7 @@ impl Exchange<'_> {
         coding: StreamCoding,
         format: Option<StreamFormat>,
     ) {
-        let shard = self.shard;
+        let shard = &self.shard.clone();
         coding.part(&mut self.output, |out| {
             running.call.frames().take(|frames| out.extend_from_slice(frames));
             let respond = |out: &mut Vec<u8>| {

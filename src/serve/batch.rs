@@ -5,29 +5,28 @@
 //! Spec: MCP 2025-03-26 transports, "Sending Messages to the Server".
 
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
-use super::attend::{Attended, poll_work};
+use super::attend::poll_work;
 use super::carry::Carriage;
 use super::detached::{Share, detach, settle};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Step};
 use super::reply::{Draft, ReplyPlan};
 use crate::controller::dispatch::{Batch, RunningCall};
-use crate::handler::answer::Finished;
 use crate::jsonrpc::encode;
 use crate::mcp::error;
 use crate::session::conversation::Session;
 
-impl Exchange<'_> {
+impl Exchange {
     /// Runs the calls of a batch as far as they go at once, and answers it.
-    pub(super) async fn attend_batch(
+    pub(super) fn run_batch(
         &mut self,
         batch: Batch,
         session: Rc<Session>,
         plan: ReplyPlan,
-    ) -> Attended {
+        waker: &Waker,
+    ) -> Step {
         let Batch { mut answers, calls } = batch;
         let Some(format) = plan.acceptance.prefers_stream() else {
             return self.refuse_batch(calls, answers, &plan);
@@ -36,13 +35,13 @@ impl Exchange<'_> {
         let mut slow = Vec::new();
         for mut running in calls {
             running.call.share_stream(stream.clone());
-            match self.first_poll(&mut running).await {
+            match poll_work(&self.shard, &mut running, &mut Context::from_waker(waker)) {
                 Poll::Ready(finished) => {
                     let mut answer = Vec::new();
                     let controller = &self.shard.controller;
                     controller.finish(&running.call, running.subject, finished, &mut answer);
                     answers.push(answer);
-                    settle(self.shard, running);
+                    settle(&self.shard, running);
                 }
                 Poll::Pending => slow.push(running),
             }
@@ -60,13 +59,9 @@ impl Exchange<'_> {
         }
         for running in slow {
             let share = Share::OneOf(left.clone());
-            detach(self.shard, running, session.clone(), stream.clone(), share);
+            detach(&self.shard, running, session.clone(), stream.clone(), share);
         }
-        Attended::Carried(Carriage::answer(stream, session, plan, self.shard.now()))
-    }
-
-    async fn first_poll(&self, running: &mut RunningCall) -> Poll<Finished> {
-        poll_fn(|context| Poll::Ready(poll_work(self.shard, running, context))).await
+        Step::Carries(Carriage::answer(stream, session, plan, self.shard.now()))
     }
 
     /// A client that takes no stream is given an array of what needs none.
@@ -75,23 +70,23 @@ impl Exchange<'_> {
         calls: Vec<RunningCall>,
         mut answers: Vec<Vec<u8>>,
         plan: &ReplyPlan,
-    ) -> Attended {
+    ) -> Step {
         for running in calls {
             let mut answer = Vec::new();
             let reason = "calls in an array need text/event-stream in Accept";
             let error = error::invalid_request(reason);
             running.call.with_id(|id| encode::error(&mut answer, Some(id), &error));
             answers.push(answer);
-            settle(self.shard, running);
+            settle(&self.shard, running);
         }
         self.array(&answers, plan)
     }
 
-    fn array(&mut self, answers: &[Vec<u8>], plan: &ReplyPlan) -> Attended {
-        let draft = Draft::open(&mut self.output, plan, self.shard);
+    fn array(&mut self, answers: &[Vec<u8>], plan: &ReplyPlan) -> Step {
+        let draft = Draft::open(&mut self.output, plan, &self.shard);
         self.output.push(b'[');
         self.output.extend_from_slice(&answers.join(&b','));
         self.output.push(b']');
-        Attended::Answered(draft.close(&mut self.output, plan, self.shard, 200))
+        Step::Answered(draft.close(&mut self.output, plan, &self.shard, 200))
     }
 }

@@ -278,8 +278,7 @@ impl Carriage {
         drop(output);
         if !self.output.is_empty() {
             let (stream, carrier, purpose) = (&self.stream, self.carrier, &self.purpose);
-            let mut rest =
-                Box::pin(wire::flush(transport, shard, &mut self.output, Deadline::NEVER));
+            let mut rest = Box::pin(wire::flush(transport, shard, &mut self.output));
             poll_fn(|context| {
                 let sent = rest.as_mut().poll(context);
                 if sent.is_ready() || !stream.is_superseded(carrier, context) && !purpose.is_over()

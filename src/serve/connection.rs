@@ -2,26 +2,28 @@
 //!
 //! A connection waits or works. While it waits, for bytes or for something due on the event stream
 //! that it carries, it is this small future: a transport and a timer, no buffer (a test holds its
-//! size). When bytes come it works: `converse` reads requests and answers
-//! them in order, in a box of the core's pool with buffers of the core's pool, until nothing is
-//! left to read, and gives them back.
+//! size). When bytes come it works: `begin` reads requests and answers them in order, with buffers
+//! of the core's pool, until nothing is left to read, and gives them back. What has to wait before
+//! that goes on as `converse`, in a box of the core's pool.
 //!
 //! ```text
-//! wait ─bytes─▶ converse: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
-//!  ▲                                                                               │
-//!  └────────────────────────────── all answered ◀──────────────────────────────────┘
+//! wait ─bytes─▶ begin: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
+//!  ▲                     │ has to wait                                            │
+//!  ├── all answered ◀ converse                                                    │
+//!  └── all answered ◀─────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Spec: RFC 9112 §9. Limits: `first_byte_timeout`, `keep_alive_timeout`.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::carry::{Carriage, carry, hold};
 use super::exchange::Exchange;
+use super::pause::Pause;
 use super::shard::Shard;
 use super::transport::Transport;
 use crate::base::fault::Fault;
@@ -126,9 +128,21 @@ pub struct Parcel {
     pub input: Vec<u8>,
 }
 
+/// What a shift has to wait for, and all that it needs to go on.
+#[derive(Debug)]
+pub struct Work(Task);
+
+#[derive(Debug)]
+enum Task {
+    /// Requests are read and answered, from this pause on.
+    Converse(Exchange, Pause),
+    /// An event stream is carried.
+    Carry(Box<Carriage>),
+}
+
 /// Serves one connection. It begins with `shift`: it waits for bytes, or goes on with what another
-/// worker received on it. `busy` runs a shift in a pooled box; it is an argument because only
-/// whoever starts connections can name the futures' types:
+/// worker received on it. `busy` runs what has to wait in a pooled box; it is an argument because
+/// only whoever starts connections can name the futures' types:
 ///
 /// ```text
 /// let busy = workbench(shard.clone(), 1024, hand_over);
@@ -141,7 +155,7 @@ pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
     mut transport: T,
     mut shift: Shift,
     shard: Rc<Shard>,
-    busy: impl Fn(T, Shift) -> F,
+    busy: impl Fn(T, Work) -> F,
 ) -> impl Future<Output = CloseReason> {
     async move {
         let mut is_new = true;
@@ -164,43 +178,74 @@ pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
                 Shift::Hold(carriage) => hold(&transport, &shard, carriage).await,
                 Shift::Converse(_) | Shift::Carry(_) => {}
             }
-            (transport, shift) = match busy(transport, shift).await {
+            is_new = false;
+            let worked = poll_fn(|context| {
+                Poll::Ready(begin(&transport, &mut shift, &shard, context.waker()))
+            });
+            let work = match worked.await {
+                Ok(Some(work)) => work,
+                Ok(None) => continue,
+                Err(reason) => return reason,
+            };
+            (transport, shift) = match busy(transport, work).await {
                 Turn::Stay(transport, shift) => (transport, shift),
                 // It went with whoever ran the shift.
                 Turn::Move(..) => return CloseReason::Moved,
                 Turn::Close(reason) => return reason,
             };
-            is_new = false;
         }
     }
 }
 
-/// What connections of a core work at: runs each shift in a box that is used again. Keeps up to
-/// `kept_count_max` boxes of a kind. `hand_over` gives a connection to another worker, or gives it
-/// back; one that is given back is turned away.
+/// Does of a shift what needs no waiting, which is mostly all. Leaves the next shift, unless there
+/// is work that has to wait. `Err` when the connection ends.
+fn begin<T: Transport>(
+    transport: &T,
+    shift: &mut Shift,
+    shard: &Rc<Shard>,
+    waker: &Waker,
+) -> Result<Option<Work>, CloseReason> {
+    let input = match std::mem::replace(shift, Shift::Wait) {
+        Shift::Wait => Vec::new(),
+        Shift::Converse(input) => *input,
+        Shift::Carry(carriage) | Shift::Hold(carriage) => {
+            return Ok(Some(Work(Task::Carry(carriage))));
+        }
+    };
+    let mut exchange = Exchange::open(shard.clone(), input);
+    match exchange.begin(transport, waker) {
+        Pause::Over(Next::Stay(next)) => {
+            exchange.close();
+            *shift = next;
+            Ok(None)
+        }
+        Pause::Over(Next::Close(reason)) => {
+            exchange.close();
+            Err(reason)
+        }
+        pause => Ok(Some(Work(Task::Converse(exchange, pause)))),
+    }
+}
+
+/// What connections of a core work at: runs what has to wait in a box that is used again. Keeps up
+/// to `kept_count_max` boxes of a kind. `hand_over` gives a connection to another worker, or gives
+/// it back; one that is given back is turned away.
 pub fn workbench<T: Transport + 'static>(
     shard: Rc<Shard>,
     kept_count_max: usize,
     hand_over: impl Fn(T, Parcel) -> Result<(), T> + 'static,
-) -> impl Fn(T, Shift) -> Pooled<Turn<T>> {
+) -> impl Fn(T, Work) -> Pooled<Turn<T>> {
     let conversations = FuturePool::new(kept_count_max);
     let carriages = FuturePool::new(kept_count_max);
     let hand_over = Rc::new(hand_over);
-    let talk = move |transport, input, shard: &Rc<Shard>| {
-        let conversation = converse(transport, input, shard.clone());
-        conversations.run(MoveOn {
-            conversation,
+    move |transport, Work(task)| match task {
+        Task::Converse(exchange, pause) => conversations.run(MoveOn {
+            conversation: converse(transport, exchange, pause),
             shard: shard.clone(),
             hand_over: hand_over.clone(),
             turning_away: None,
-        })
-    };
-    move |transport, shift| match shift {
-        Shift::Wait => talk(transport, Vec::new(), &shard),
-        Shift::Converse(input) => talk(transport, *input, &shard),
-        Shift::Carry(carriage) | Shift::Hold(carriage) => {
-            carriages.run(carry(transport, carriage, shard.clone()))
-        }
+        }),
+        Task::Carry(carriage) => carriages.run(carry(transport, carriage, shard.clone())),
     }
 }
 
@@ -248,7 +293,7 @@ where
 
 /// Turns away a connection whose worker has no room for it, with 503.
 async fn turn_away<T: Transport>(transport: T, shard: Rc<Shard>) {
-    let mut exchange = Exchange::open(&shard, Vec::new());
+    let mut exchange = Exchange::open(shard, Vec::new());
     exchange.turn_away(&transport).await;
     exchange.close();
 }
@@ -288,17 +333,25 @@ impl<R: Future<Output = io::Result<()>>> Future for Wait<'_, R> {
     }
 }
 
-/// Reads what the peer sent, `input` first, and answers it, until nothing is left to read.
+/// Goes on from a pause, until nothing is left to read.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
-pub fn converse<T: Transport>(
+fn converse<T: Transport>(
     transport: T,
-    input: Vec<u8>,
-    shard: Rc<Shard>,
+    mut exchange: Exchange,
+    mut pause: Pause,
 ) -> impl Future<Output = Turn<T>> {
     async move {
-        let mut exchange = Exchange::open(&shard, input);
-        let next = exchange.run(&transport).await;
+        let next = exchange.run(&transport, &mut pause).await;
         exchange.close();
         next.of(transport)
     }
+}
+
+/// How many bytes of a core's pool a conversation over such a transport takes.
+#[must_use]
+pub const fn working_bytes<T: Transport>() -> usize {
+    const fn of<T, F>(_: &impl Fn(T, Exchange, Pause) -> F) -> usize {
+        size_of::<F>()
+    }
+    of(&converse::<T>)
 }

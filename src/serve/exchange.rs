@@ -2,7 +2,7 @@
 //!
 //! Bytes are received into `input`; a request is read off it as soon as it is whole; its answer
 //! goes to `output`, which is sent when nothing more can be read off, or when enough has gathered.
-//! So a pipelined burst costs one receive and one send.
+//! So a pipelined burst costs one receive and one send. `pause` says what comes when.
 //!
 //! ```text
 //! Head ──▶ (whole body there) ──▶ answer ─▶ Head
@@ -13,17 +13,15 @@
 //! heads and bodies, `head_timeout`, `body_*`, `output_bytes_max`, `pipeline_requests_max`.
 //! Invariant: `used <= input.len()`; after an answer that closes nothing more is read.
 
-use std::future::poll_fn;
 use std::ops::Range;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::answer::{answer, refuse};
-use super::attend::Attended;
 use super::carry::Carriage;
-use super::connection::{CloseReason, Next, Parcel, Shift};
-use super::detached::settle;
+use super::connection::{CloseReason, Next, Shift};
+use super::pause::Pause;
 use super::reply::{self, Draft, ReplyPlan};
 use super::route::{self, Pass, Refusal, Route};
 use super::shard::{Shard, count};
@@ -39,16 +37,18 @@ use crate::session::conversation::Session;
 
 /// The working state of a connection.
 #[derive(Debug)]
-pub(super) struct Exchange<'s> {
-    pub(super) shard: &'s Rc<Shard>,
+pub(super) struct Exchange {
+    pub(super) shard: Rc<Shard>,
     /// What was received; up to `used` it is answered.
     pub(super) input: Vec<u8>,
-    used: usize,
+    pub(super) used: usize,
+    /// What is written; up to `sent` the peer has taken it.
     pub(super) output: Vec<u8>,
+    sent: usize,
     reading: Reading,
-    unsent_count: usize,
+    pub(super) unsent_count: usize,
     /// How many requests were answered since the connection last waited.
-    burst_count: usize,
+    pub(super) burst_count: usize,
     /// Whether the last receive took all there was. Then the wait for more is the readiness of the
     /// transport, and no receive is spent on finding nothing.
     is_drained: bool,
@@ -81,8 +81,6 @@ pub(super) enum Step {
     Answered(Persistence),
     /// A call began that takes its time.
     Calls(RunningCall, ReplyPlan),
-    /// Several calls began, for this session.
-    Batch(Batch, Rc<Session>, ReplyPlan),
     /// The answer is an event stream.
     Carries(Box<Carriage>),
     /// The request, and the connection with it, belongs to this worker.
@@ -95,6 +93,8 @@ pub(super) enum Found {
     Step(Step),
     /// A call began that was not polled yet. The head of its usual answer is written.
     Call(RunningCall, ReplyPlan, Draft),
+    /// Several calls began, for this session, that were not polled yet.
+    Batch(Batch, Rc<Session>, ReplyPlan),
 }
 
 impl From<Step> for Found {
@@ -103,17 +103,18 @@ impl From<Step> for Found {
     }
 }
 
-impl<'s> Exchange<'s> {
-    pub(super) fn open(shard: &'s Rc<Shard>, input: Vec<u8>) -> Self {
+impl Exchange {
+    pub(super) fn open(shard: Rc<Shard>, input: Vec<u8>) -> Self {
         Self {
-            shard,
             input: if input.is_empty() { shard.buffers.take() } else { input },
             used: 0,
             output: shard.buffers.take(),
+            sent: 0,
             reading: Reading::Head { since: None },
             unsent_count: 0,
             burst_count: 0,
             is_drained: false,
+            shard,
         }
     }
 
@@ -122,80 +123,16 @@ impl<'s> Exchange<'s> {
         self.shard.buffers.give(self.output);
     }
 
-    /// Reads and answers until nothing is left to read, or the connection ends.
-    pub(super) async fn run<T: Transport>(&mut self, transport: &T) -> Next {
-        match self.converse(transport).await {
-            Ok(turn) => turn,
-            Err(CloseReason::Answered) => {
-                if self.send(transport).await.is_ok() {
-                    wire::linger(transport, self.shard).await;
-                }
-                Next::Close(CloseReason::Answered)
-            }
-            Err(reason) => Next::Close(reason),
-        }
+    /// The answers that are written; none of them is sent in part.
+    pub(super) fn take_output(&mut self) -> Vec<u8> {
+        debug_assert_eq!(self.sent, 0, "what is sent in part is sent first");
+        std::mem::take(&mut self.output)
     }
 
-    async fn converse<T: Transport>(&mut self, transport: &T) -> Result<Next, CloseReason> {
-        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-        loop {
-            let attended = match self.step(transport, &waker) {
-                Step::Answered(persistence) => Attended::Answered(persistence),
-                Step::Calls(mut running, mut plan) => {
-                    let answered = self.attend(transport, &mut running, &mut plan).await;
-                    settle(self.shard, running);
-                    Attended::Answered(answered?)
-                }
-                Step::Batch(batch, session, plan) => self.attend_batch(batch, session, plan).await,
-                Step::Carries(carriage) => Attended::Carried(carriage),
-                Step::Starved => {
-                    self.send(transport).await?;
-                    if !self.receive(transport).await? {
-                        return Ok(Next::Stay(Shift::Wait));
-                    }
-                    continue;
-                }
-                Step::Moves(to) => {
-                    self.send(transport).await?;
-                    self.drop_used();
-                    let input = std::mem::take(&mut self.input);
-                    return Ok(Next::Move(Parcel { to, input }));
-                }
-            };
-            let persistence = match attended {
-                Attended::Answered(persistence) => persistence,
-                Attended::Carried(carriage) => return Ok(self.hand_on(carriage)),
-            };
-            if persistence == Persistence::Close {
-                return Err(CloseReason::Answered);
-            }
-            self.unsent_count += 1;
-            self.burst_count += 1;
-            let limits = self.shard.limits();
-            if self.unsent_count >= limits.pipeline_requests_max
-                || self.output.len() >= limits.output_bytes_max
-            {
-                self.send(transport).await?;
-            }
-        }
-    }
-
-    /// Answers that there is no room now, and ends the connection.
-    pub(super) async fn turn_away<T: Transport>(&mut self, transport: &T) {
-        count(&self.shard.counters().requests);
-        self.give_up(503, "the worker of this session is busy; try again");
-        if self.send(transport).await.is_ok() {
-            wire::linger(transport, self.shard).await;
-        }
-    }
-
-    /// Leaves the connection to an event stream, with all that it still holds.
-    fn hand_on(&mut self, mut carriage: Box<Carriage>) -> Next {
-        let behind = self.input.split_off(self.used);
-        self.input.clear();
-        self.used = 0;
-        carriage.take_over(std::mem::take(&mut self.output), behind);
-        Next::Stay(Shift::Carry(carriage))
+    /// Forgets what is written, for a peer that is gone.
+    pub(super) fn forget_output(&mut self) {
+        self.output.clear();
+        self.sent = 0;
     }
 
     /// Gives back what a waiting call does not need: it may wait long.
@@ -209,7 +146,7 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+    pub(super) async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
         self.send_by(transport, Deadline::NEVER).await
     }
 
@@ -219,42 +156,61 @@ impl<'s> Exchange<'s> {
         transport: &T,
         deadline: Deadline,
     ) -> Result<(), CloseReason> {
-        self.unsent_count = 0;
-        wire::flush(transport, self.shard, &mut self.output, deadline).await
+        while !self.send_at_once(transport)? {
+            wire::writable(transport, &self.shard, deadline).await?;
+        }
+        Ok(())
     }
 
-    /// Receives more of what is being read. `Ok(false)` when nothing is, and nothing is there.
-    async fn receive<T: Transport>(&mut self, transport: &T) -> Result<bool, CloseReason> {
+    /// Sends what was written, as far as the peer takes it. Returns whether that is all.
+    pub(super) fn send_at_once<T: Transport>(
+        &mut self,
+        transport: &T,
+    ) -> Result<bool, CloseReason> {
+        self.unsent_count = 0;
+        let is_all = wire::send(transport, &self.output, &mut self.sent)?;
+        if is_all {
+            self.output.clear();
+            self.sent = 0;
+        }
+        Ok(is_all)
+    }
+
+    /// Receives more of what is being read; or tells the pause there has to be first.
+    pub(super) fn receive<T: Transport>(
+        &mut self,
+        transport: &T,
+    ) -> Result<Option<Pause>, CloseReason> {
         self.drop_used();
         // To wait is also to let the core's other connections have their turn.
-        let waits =
-            self.is_drained || self.burst_count >= self.shard.limits().pipeline_requests_max;
-        if waits && self.is_between_requests() {
-            return Ok(false);
+        if self.is_drained || self.burst_count >= self.shard.limits().pipeline_requests_max {
+            return Ok(Some(self.pause_for_input()));
         }
-        if waits {
-            self.wait(transport).await?;
-        }
-        loop {
-            match wire::receive(transport, self.shard, &mut self.input)? {
-                Received::Bytes { all } => {
-                    self.is_drained = all;
-                    return Ok(true);
-                }
-                Received::End if self.is_between_requests() => return Err(CloseReason::PeerEnded),
-                Received::End => return Err(self.give_up(400, "the request has no end")),
-                Received::Nothing if self.is_between_requests() => return Ok(false),
-                Received::Nothing => {}
+        match wire::receive(transport, &self.shard, &mut self.input)? {
+            Received::Bytes { all } => {
+                self.is_drained = all;
+                Ok(None)
             }
-            self.wait(transport).await?;
+            Received::Nothing => Ok(Some(self.pause_for_input())),
+            Received::End if self.is_between_requests() => Err(CloseReason::PeerEnded),
+            Received::End => Err(self.give_up(400, "the request has no end")),
         }
+    }
+
+    /// The pause that there is when nothing is there to read.
+    fn pause_for_input(&self) -> Pause {
+        if self.is_between_requests() {
+            return Pause::Over(Next::Stay(Shift::Wait));
+        }
+        Pause::Input
     }
 
     /// Waits for the rest of what is being read.
-    async fn wait<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
+    pub(super) async fn wait<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
         self.burst_count = 0;
+        self.is_drained = false;
         let deadline = self.deadline();
-        if wire::readable(transport, self.shard, deadline).await? {
+        if wire::readable(transport, &self.shard, deadline).await? {
             return Ok(());
         }
         Err(self.give_up(408, "the request took too long"))
@@ -265,7 +221,7 @@ impl<'s> Exchange<'s> {
     }
 
     /// Forgets what is answered. What is left moves to the front.
-    fn drop_used(&mut self) {
+    pub(super) fn drop_used(&mut self) {
         if self.used > 0 {
             self.input.drain(..self.used);
             self.used = 0;
@@ -291,10 +247,11 @@ impl<'s> Exchange<'s> {
 
     /// Reads one request off the input, if it is whole, and goes as far with it as can be gone at
     /// once.
-    fn step(&mut self, peer: &impl Transport, waker: &Waker) -> Step {
+    pub(super) fn step(&mut self, peer: &impl Transport, waker: &Waker) -> Step {
         match self.read(peer) {
             Found::Step(step) => step,
             Found::Call(running, plan, draft) => self.run_at_once(running, plan, draft, waker),
+            Found::Batch(batch, session, plan) => self.run_batch(batch, session, plan, waker),
         }
     }
 
@@ -314,7 +271,7 @@ impl<'s> Exchange<'s> {
 
     /// Reads a request from its head on. Usually all of it is there, and nothing is copied.
     fn read_request(&mut self, peer: &impl Transport) -> Found {
-        let (shard, bytes) = (self.shard, &self.input[self.used..]);
+        let (shard, bytes) = (&self.shard, &self.input[self.used..]);
         if bytes.is_empty() {
             return Step::Starved.into();
         }
@@ -407,10 +364,10 @@ impl<'s> Exchange<'s> {
             return Step::Answered(Persistence::Close).into();
         };
         let body = self.input.get(body).unwrap_or_default();
-        let found = match route::admit(&head, self.shard) {
-            Ok(route) => answer(self.shard, &head, route, body, peer, &mut self.output),
+        let found = match route::admit(&head, &self.shard) {
+            Ok(route) => answer(&self.shard, &head, route, body, peer, &mut self.output),
             Err(refusal) => {
-                Step::Answered(refuse(self.shard, &head, refusal, Some(body), &mut self.output))
+                Step::Answered(refuse(&self.shard, &head, refusal, Some(body), &mut self.output))
                     .into()
             }
         };
@@ -425,11 +382,11 @@ impl<'s> Exchange<'s> {
     }
 
     /// Writes the last answer of a connection whose next bytes nobody can make sense of.
-    fn give_up(&mut self, status: u16, reason: &str) -> CloseReason {
+    pub(super) fn give_up(&mut self, status: u16, reason: &str) -> CloseReason {
         count(&self.shard.counters().refusals);
         self.used = self.input.len();
         let line = format!("{reason}\n");
-        reply::last_words(&mut self.output, self.shard, status, &line);
+        reply::last_words(&mut self.output, &self.shard, status, &line);
         CloseReason::Answered
     }
 }

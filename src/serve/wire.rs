@@ -62,24 +62,33 @@ pub(super) async fn readable<T: Transport>(
     }
 }
 
-/// Sends all of `output` and empties it, by `deadline`; a peer that takes no byte for a while is
-/// given up before.
+/// Sends `output` from `sent` on, as far as the peer takes it, and moves `sent` along. Returns
+/// whether that was all.
+pub(super) fn send<T: Transport>(
+    transport: &T,
+    output: &[u8],
+    sent: &mut usize,
+) -> Result<bool, CloseReason> {
+    while *sent < output.len() {
+        match transport.send(&output[*sent..]) {
+            Ok(count) => *sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Err(CloseReason::PeerGone),
+        }
+    }
+    Ok(true)
+}
+
+/// Sends all of `output` and empties it; a peer that takes no byte for a while is given up before.
 pub(super) async fn flush<T: Transport>(
     transport: &T,
     shard: &Shard,
     output: &mut Vec<u8>,
-    deadline: Deadline,
 ) -> Result<(), CloseReason> {
     let mut sent = 0;
-    while sent < output.len() {
-        match transport.send(&output[sent..]) {
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                writable(transport, shard, deadline).await?;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return Err(CloseReason::PeerGone),
-        }
+    while !send(transport, output, &mut sent)? {
+        writable(transport, shard, Deadline::NEVER).await?;
     }
     output.clear();
     Ok(())
@@ -104,7 +113,9 @@ pub(super) fn send_slices<T: Transport>(
     Ok(())
 }
 
-async fn writable<T: Transport>(
+/// Waits until the peer takes more, by `deadline`; one that takes nothing for a while is given up
+/// before.
+pub(super) async fn writable<T: Transport>(
     transport: &T,
     shard: &Shard,
     deadline: Deadline,
@@ -260,7 +271,7 @@ mod tests {
             cancelling.cancel();
         });
         let mut answer = b"answer".to_vec();
-        let sent = flush(&transport, &shard, &mut answer, Deadline::NEVER);
+        let sent = flush(&transport, &shard, &mut answer);
         let flushed = executor.block_on(sent).expect("an end");
         assert_eq!(flushed, Err(CloseReason::Stalled));
         assert_eq!(clock.now(), Now(7_000_000_000));

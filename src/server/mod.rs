@@ -35,7 +35,9 @@ use crate::rt::server::{Launch, Running, StartError};
 use crate::rt::socket::Socket;
 use crate::rt::spawn::WorkerTasks;
 use crate::rt::worker::WorkerSeat;
-use crate::serve::connection::{CloseReason, Parcel, Shift, Turn, serve_connection, workbench};
+use crate::serve::connection::{
+    CloseReason, Parcel, Shift, Turn, Work, serve_connection, workbench,
+};
 use crate::serve::shard::{ServeSettings, Shard};
 use crate::session::change::{Change, Changes};
 use crate::session::id::IdMint;
@@ -334,9 +336,9 @@ fn connection(arrival: Arrival) -> Option<(Socket, Shift)> {
 }
 
 /// What runs the shifts of a worker's connections.
-trait Bench: Fn(Socket, Shift) -> Pooled<Turn<Socket>> + 'static {}
+trait Bench: Fn(Socket, Work) -> Pooled<Turn<Socket>> + 'static {}
 
-impl<B: Fn(Socket, Shift) -> Pooled<Turn<Socket>> + 'static> Bench for B {}
+impl<B: Fn(Socket, Work) -> Pooled<Turn<Socket>> + 'static> Bench for B {}
 
 /// Serves one connection.
 fn serve<B: Bench>(
@@ -346,7 +348,7 @@ fn serve<B: Bench>(
     bench: &Rc<B>,
 ) -> impl Future<Output = CloseReason> + use<B> {
     let bench = bench.clone();
-    serve_connection(socket, shift, shard.clone(), move |socket, shift| bench(socket, shift))
+    serve_connection(socket, shift, shard.clone(), move |socket, work| bench(socket, work))
 }
 
 /// Serves those that other workers still hand over, until no connection lives and nothing runs by
@@ -423,7 +425,7 @@ mod tests {
         ) -> usize {
             size_of::<F>()
         }
-        let bench = Rc::new(|socket, _: Shift| {
+        let bench = Rc::new(|socket, _: Work| {
             FuturePool::new(1).run(std::future::ready(Turn::Stay::<Socket>(socket, Shift::Wait)))
         });
         let size = size_of_future(serve, &bench);

@@ -1,0 +1,185 @@
+//! Where an exchange cannot go on by itself: what it waits for there, and how it goes on.
+//!
+//! Most requests are there whole, are answered at once, and their answers taken at once: all of
+//! that is `begin`, a function like any other. What has to wait is a `Pause`, and `run`, a future
+//! in a box of the core's pool, goes from one to the next.
+//!
+//! ```text
+//! begin ─▶ receive ─▶ step ─▶ … ─▶ send ─▶ over
+//!             └────────┴── Pause ──┘
+//! run:   wait for it, and go on as before
+//! ```
+//!
+//! Spec: RFC 9112 §9.3, §9.6. Limits: `pipeline_requests_max`, `output_bytes_max`.
+//! Invariant: after an answer that closes nothing more is read.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+
+use super::carry::Carriage;
+use super::connection::{CloseReason, Next, Parcel, Shift};
+use super::detached::settle;
+use super::exchange::{Exchange, Step};
+use super::reply::ReplyPlan;
+use super::shard::count;
+use super::transport::Transport;
+use super::wire;
+use crate::controller::dispatch::RunningCall;
+use crate::http::head::Persistence;
+
+/// Where an exchange cannot go on by itself.
+#[derive(Debug)]
+pub(super) enum Pause {
+    /// The rest of a request has to come.
+    Input,
+    /// The peer has to take what is written.
+    Output,
+    /// A call began that takes its time.
+    Calls(RunningCall, ReplyPlan),
+    /// The last answer of the connection is written.
+    Last,
+    /// It is over, and this comes of the connection.
+    Over(Next),
+}
+
+impl Pause {
+    /// The pause in which an exchange ends for this reason.
+    fn at_end(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::Answered => Self::Last,
+            reason => Self::Over(Next::Close(reason)),
+        }
+    }
+}
+
+/// What an exchange does first when it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    /// Reads what was received.
+    Read,
+    /// Receives more.
+    Receive,
+}
+
+impl Exchange {
+    /// Receives, reads and answers as far as that goes without waiting, mostly all the way. So the
+    /// usual request costs no future of its own.
+    pub(super) fn begin<T: Transport>(&mut self, transport: &T, waker: &Waker) -> Pause {
+        let act = if self.input.is_empty() { Act::Receive } else { Act::Read };
+        self.go_on(transport, waker, act)
+    }
+
+    /// Waits for what a pause is for and goes on, pause after pause, until the exchange is over.
+    pub(super) async fn run<T: Transport>(&mut self, transport: &T, pause: &mut Pause) -> Next {
+        loop {
+            let waited = match pause {
+                Pause::Input => self.wait(transport).await.map(|()| Act::Receive),
+                Pause::Output => self.send(transport).await.map(|()| Act::Read),
+                Pause::Calls(running, plan) => {
+                    let answered = self.attend(transport, running, plan).await;
+                    self.end_call(std::mem::replace(pause, Pause::Last));
+                    answered.and_then(|persistence| self.note_answer(persistence))
+                }
+                Pause::Last => {
+                    self.send_last(transport).await;
+                    return Next::Close(CloseReason::Answered);
+                }
+                Pause::Over(next) => {
+                    return std::mem::replace(next, Next::Close(CloseReason::Answered));
+                }
+            };
+            *pause = match waited {
+                Ok(act) => {
+                    let turn = |context: &mut Context<'_>| {
+                        Poll::Ready(self.go_on(transport, context.waker(), act))
+                    };
+                    poll_fn(turn).await
+                }
+                Err(reason) => Pause::at_end(reason),
+            };
+        }
+    }
+
+    /// Reads and answers one request after the other until it cannot go on by itself.
+    fn go_on<T: Transport>(&mut self, transport: &T, waker: &Waker, act: Act) -> Pause {
+        self.advance(transport, waker, act).unwrap_or_else(Pause::at_end)
+    }
+
+    fn advance<T: Transport>(
+        &mut self,
+        transport: &T,
+        waker: &Waker,
+        mut act: Act,
+    ) -> Result<Pause, CloseReason> {
+        loop {
+            if act == Act::Receive
+                && let Some(pause) = self.receive(transport)?
+            {
+                return Ok(pause);
+            }
+            act = match self.step(transport, waker) {
+                Step::Starved => Act::Receive,
+                Step::Answered(persistence) => self.note_answer(persistence)?,
+                Step::Calls(running, plan) => return Ok(Pause::Calls(running, plan)),
+                Step::Carries(carriage) => return Ok(Pause::Over(self.hand_on(carriage))),
+                Step::Moves(_) if !self.send_at_once(transport)? => return Ok(Pause::Output),
+                Step::Moves(to) => return Ok(Pause::Over(self.hand_over(to))),
+            };
+            if (act == Act::Receive || self.is_full()) && !self.send_at_once(transport)? {
+                return Ok(Pause::Output);
+            }
+        }
+    }
+
+    /// Takes note of an answer that was written, and goes on reading unless it is the last.
+    fn note_answer(&mut self, persistence: Persistence) -> Result<Act, CloseReason> {
+        if persistence == Persistence::Close {
+            return Err(CloseReason::Answered);
+        }
+        self.unsent_count += 1;
+        self.burst_count += 1;
+        Ok(Act::Read)
+    }
+
+    /// Whether as many answers have gathered as may.
+    fn is_full(&self) -> bool {
+        let limits = self.shard.limits();
+        self.unsent_count >= limits.pipeline_requests_max
+            || self.output.len() >= limits.output_bytes_max
+    }
+
+    /// Answers that there is no room now, and ends the connection.
+    pub(super) async fn turn_away<T: Transport>(&mut self, transport: &T) {
+        count(&self.shard.counters().requests);
+        self.give_up(503, "the worker of this session is busy; try again");
+        self.send_last(transport).await;
+    }
+
+    async fn send_last<T: Transport>(&mut self, transport: &T) {
+        if self.send(transport).await.is_ok() {
+            wire::linger(transport, &self.shard).await;
+        }
+    }
+
+    /// Leaves the connection to an event stream, with all that it still holds.
+    fn hand_on(&mut self, mut carriage: Box<Carriage>) -> Next {
+        let behind = self.input.split_off(self.used);
+        self.input.clear();
+        self.used = 0;
+        carriage.take_over(self.take_output(), behind);
+        Next::Stay(Shift::Carry(carriage))
+    }
+
+    /// Leaves the connection to another worker, with what is not answered.
+    fn hand_over(&mut self, to: usize) -> Next {
+        self.drop_used();
+        Next::Move(Parcel { to, input: std::mem::take(&mut self.input) })
+    }
+
+    /// Settles a call that was attended to its end.
+    fn end_call(&self, pause: Pause) {
+        if let Pause::Calls(running, _) = pause {
+            settle(&self.shard, running);
+        }
+    }
+}
