@@ -343,8 +343,8 @@ mod tests {
             let waiting = serve_connection(socket, Shift::Wait, shard, busy);
             let (working_bytes, waiting_bytes) = (working_bytes::<Socket>(), size_of_val(&waiting));
             println!("waiting: {waiting_bytes} bytes, working: {working_bytes} bytes");
-            assert!(waiting_bytes <= 232, "{waiting_bytes}");
-            assert!(working_bytes <= 976, "{working_bytes}");
+            assert!(waiting_bytes <= 168, "{waiting_bytes}");
+            assert!(working_bytes <= 456, "{working_bytes}");
         })
         .unwrap();
     }
@@ -406,7 +406,7 @@ mod tests {
             drop(pipe.empty());
         });
         println!("call: {call_bytes} bytes beside its connection");
-        assert!(call_bytes <= 1472, "{call_bytes}");
+        assert!(call_bytes <= 752, "{call_bytes}");
     }
 
     /// A client of the legacy era may hold one stream open all the time.
@@ -451,6 +451,6 @@ mod tests {
             assert!(pipe.empty().contains("id: 0-0"));
         });
         println!("event stream: {stream_bytes} bytes beside its idle connection");
-        assert!(stream_bytes <= 736, "{stream_bytes}");
+        assert!(stream_bytes <= 504, "{stream_bytes}");
     }
 }

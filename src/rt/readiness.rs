@@ -1,12 +1,11 @@
 //! Waiting for a descriptor: `Readiness`, the only way in which this crate waits for a socket.
 //!
-//! In: any pollable descriptor, TCP, Unix or listening. Out: `ready(Direction)`, cancel-safe.
+//! In: any pollable descriptor, TCP, Unix or listening. Out: `poll_ready(Direction)`.
 //! What the kernel tells of it is kept in the worker's `Edges`; a wait makes no system call. So
 //! whoever used the descriptor says when it has nothing left (`drained`), or a wait ends at once.
 //! Invariant: one waiter for each direction at a time; a second one takes the first one's place.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -43,13 +42,8 @@ impl Readiness {
         Ok(Self { fd, token, edges })
     }
 
-    /// Waits until the descriptor is ready. Cancel-safe.
-    pub(super) async fn ready(&self, direction: Direction) -> io::Result<()> {
-        poll_fn(|context| self.poll_ready(direction, context)).await;
-        Ok(())
-    }
-
-    /// Like `ready`, for callers that poll several descriptors.
+    /// Whether the descriptor is ready; if not, the context's task is woken when it is. Whoever
+    /// waits may stop at any time.
     pub(super) fn poll_ready(&self, direction: Direction, context: &Context<'_>) -> Poll<()> {
         self.edges.poll(self.token, direction, context)
     }

@@ -7,6 +7,7 @@
 //! Invariant: what killed the connection is remembered; the kernel tells it only once.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -75,8 +76,9 @@ impl Transport for Socket {
         self.readiness.now(Direction::Read).contains(PollFlags::IN)
     }
 
-    async fn readable(&self) -> io::Result<()> {
-        self.readiness.ready(Direction::Read).await
+    fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        // No `async fn`, which would be five times as large, and every connection waits in it.
+        poll_fn(|context| self.readiness.poll_ready(Direction::Read, context).map(Ok))
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -91,8 +93,8 @@ impl Transport for Socket {
         }
     }
 
-    async fn writable(&self) -> io::Result<()> {
-        self.readiness.ready(Direction::Write).await
+    fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|context| self.readiness.poll_ready(Direction::Write, context).map(Ok))
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -154,7 +156,6 @@ impl AsFd for Socket {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;

@@ -1,8 +1,17 @@
 //! A call that takes its time: its handler, its notifications and its peer, watched together.
 //!
-//! Most handlers are ready at once, and their answer is one document. One that is not is attended:
-//! its notifications leave as they are made, which turns the answer into a stream; a silent stream
-//! is kept alive; a peer that goes away, a deadline or the end of the process cancels the call.
+//! Most handlers are ready at once, and their answer is one document (`call`). One that is not is
+//! attended: its notifications leave as they are made, which turns the answer into a stream; a
+//! silent stream is kept alive; a peer that goes away, a deadline or the end of the process cancels
+//! the call. Nothing is held for sending while nothing is to be sent: a connection *watches* its
+//! call in the same small future in which it waits for bytes, and works, in a box of the core's
+//! pool, when something is due.
+//!
+//! ```text
+//! attend: send what was told ─▶ watch: handler │ frames │ peer │ moment │ cancelled ─┐
+//!    ▲                                                                              │
+//!    └──────────────── what happened ◀──────────────────────────────────────────────┘
+//! ```
 //!
 //! A peer that only ended its own side may still want the answer, and one that closed looks the
 //! same until something is sent to it. So, where going away cancels, the head of the answer is sent
@@ -10,51 +19,61 @@
 //!
 //! Spec: MCP 2026-07-28 "Cancellation" (a closed response cancels), MCP 2025-11-25 transports
 //! ("disconnection SHOULD NOT be interpreted as the client cancelling"); WHATWG HTML §9.2
-//! (comments).
-//! Limits: `call_timeout`, `keep_alive_interval`, `pipeline_bytes_max`.
+//! (comments). Limits: `call_timeout`, `keep_alive_interval`, `pipeline_bytes_max`.
 //! Invariant: an attended call is answered once, or its connection ends.
 
-use std::future::{Future, poll_fn};
-use std::io::IoSlice;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::carry::Carriage;
-use super::connection::CloseReason;
-use super::detached::{Share, detach, respond, settle};
-use super::exchange::{Exchange, Step};
-use super::reply::{self, Draft, ReplyPlan};
-use super::shard::{Phase, Shard, count};
+use super::call::{self, Opened, cancel, open_stream, poll_work};
+use super::connection::{CloseReason, Next, Shift, Turn};
+use super::detached::settle;
+use super::reply::{self, ReplyPlan};
+use super::shard::{Phase, Shard};
 use super::transport::Transport;
 use super::wire::{self, Received};
 use crate::base::time::{Deadline, Now};
+use crate::base::timers::Sleep;
 use crate::controller::dispatch::RunningCall;
 use crate::handler::answer::Finished;
-use crate::handler::error::ToolError;
+use crate::handler::call::Call;
 use crate::http::frame;
 use crate::http::h1::encode::StreamCoding;
 use crate::http::head::Persistence;
-use crate::http::negotiate::StreamFormat;
 use crate::session::conversation::{Session, Work};
 
 /// The first and the longest pause between two looks at a peer that ended its side.
 const PROBE_PAUSE_MIN: Duration = Duration::from_millis(20);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// A part of an answer whose head is sent.
-#[derive(Clone, Copy, Debug)]
-struct Opened {
-    coding: StreamCoding,
-    /// How messages are framed; `None` for one document whose length was not known.
-    format: Option<StreamFormat>,
+/// A call that takes its time, and what its connection knows of it.
+#[derive(Debug)]
+pub struct Attendance {
+    running: RunningCall,
+    plan: ReplyPlan,
+    opened: Option<Opened>,
+    peer: Peer,
+    call_deadline: Deadline,
+    last_sent: Now,
+    /// What the peer sent behind its request.
+    input: Vec<u8>,
+    /// What is written and not sent.
+    output: Vec<u8>,
+    /// What happened while the call was watched, and is to be looked at.
+    event: Option<Event>,
+    /// That the call's session knows of it, if it has one.
+    noted: Option<Box<NotedWork>>,
 }
 
 /// What an attended call waits for.
+#[derive(Debug)]
 enum Event {
-    Finished(Finished),
+    /// In a box: calls wait long and end once.
+    Finished(Box<Finished>),
     Frames,
     PeerReadable,
     PeerGone,
@@ -70,201 +89,112 @@ enum Peer {
     Watched,
     /// It sent as much as is taken in meanwhile; whether it is still there shows when we send.
     Unwatched,
-    /// It ended its side, and may or may not listen. Looked at again at `probe_at`.
-    Ended { probe_at: Deadline, pause: Duration },
+    /// It ended its side, and may or may not listen. Looked at again at `probe_at`; it was this
+    /// often before.
+    Ended { probe_at: Deadline, probed_count: u8 },
     /// It is gone, and its call runs to its end all the same.
     Gone,
 }
 
-/// Where an attended call stands.
-struct Attendance {
-    opened: Option<Opened>,
-    peer: Peer,
-    call_deadline: Deadline,
-    last_sent: Now,
+/// How far an attended call came.
+enum Attended {
+    /// Nothing is due now.
+    SoFar,
+    /// The answer is written.
+    Whole(Persistence),
 }
 
-impl Exchange {
-    /// Polls a handler for the first time. One that is ready, as most are, and told nothing before,
-    /// is answered by what `draft` begins.
-    pub(super) fn run_at_once(
-        &mut self,
-        mut running: RunningCall,
-        plan: ReplyPlan,
-        draft: Draft,
-        waker: &Waker,
-    ) -> Step {
-        let polled = poll_work(&self.shard, &mut running, &mut Context::from_waker(waker));
-        if let Poll::Ready(finished) = polled {
-            let persistence = if running.call.told_nothing() {
-                self.document(&running, finished, &plan, draft)
-            } else {
-                draft.discard(&mut self.output);
-                if running.call.opened_stream().is_some() {
-                    return self.carry(running, Some(finished), plan);
-                }
-                self.conclude(&running, finished, &plan, None)
-            };
-            settle(&self.shard, running);
-            return Step::Answered(persistence);
-        }
-        draft.discard(&mut self.output);
-        if running.call.takes_events() {
-            return self.carry(running, None, plan);
-        }
-        Step::Calls(running, plan)
-    }
-
-    /// Lets a session's call answer on an event stream, which this connection carries first.
-    fn carry(&mut self, running: RunningCall, finished: Option<Finished>, plan: ReplyPlan) -> Step {
-        let Some((session, stream)) = running.call.event_stream() else {
-            // Whoever calls this has seen that there is one.
-            debug_assert!(false, "no stream to answer on");
-            return Step::Answered(Persistence::Close);
-        };
-        let carriage = Carriage::answer(stream.clone(), session.clone(), plan, self.shard.now());
-        match finished {
-            Some(finished) => {
-                respond(&self.shard, &running, &session, &stream, finished);
-                settle(&self.shard, running);
-            }
-            None => detach(&self.shard, running, session, stream, Share::Whole),
-        }
-        Step::Carries(carriage)
-    }
-
-    /// Writes the answer of a call that ended: the rest of a stream if one was opened or is needed,
-    /// and one document otherwise.
-    fn conclude(
-        &mut self,
-        running: &RunningCall,
-        finished: Finished,
-        plan: &ReplyPlan,
-        mut opened: Option<Opened>,
-    ) -> Persistence {
-        if !running.call.frames().is_empty() {
-            self.open_stream(plan, &mut opened);
-        }
-        let Some(Opened { coding, format }) = opened else {
-            let draft = Draft::open(&mut self.output, plan, &self.shard);
-            return self.document(running, finished, plan, draft);
-        };
-        self.last_part(running, finished, coding, format);
-        coding.end(&mut self.output);
-        reply::persistence_after(coding, plan)
-    }
-
-    /// Writes the answer of a call as one document, or as the client would have it.
-    fn document(
-        &mut self,
-        running: &RunningCall,
-        finished: Finished,
-        plan: &ReplyPlan,
-        draft: Draft,
-    ) -> Persistence {
-        let status = self.finish(running, finished);
-        draft.close(&mut self.output, plan, &self.shard, status)
-    }
-
-    fn finish(&mut self, running: &RunningCall, finished: Finished) -> u16 {
-        self.shard.controller.finish(&running.call, running.subject, finished, &mut self.output)
-    }
-
-    /// Watches a call that takes its time to its end and writes its answer. Returns what becomes of
-    /// the connection.
-    pub(super) async fn attend<T: Transport>(
-        &mut self,
-        transport: &T,
-        running: &mut RunningCall,
-        plan: &mut ReplyPlan,
-    ) -> Result<Persistence, CloseReason> {
-        let now = self.shard.now();
-        let mut at = Attendance {
+impl Attendance {
+    /// A call that was polled once and is not ready.
+    pub(super) fn new(running: RunningCall, plan: ReplyPlan, shard: &Rc<Shard>) -> Box<Self> {
+        let now = shard.now();
+        Box::new(Self {
+            noted: NotedWork::of(&running, shard),
+            running,
+            plan,
             opened: None,
             peer: Peer::Watched,
-            call_deadline: now.after(self.shard.limits().call_timeout),
+            call_deadline: now.after(shard.limits().call_timeout),
             last_sent: now,
-        };
-        let noted = note_work(running, &self.shard);
-        let watched = self.watch(transport, running, plan, &mut at).await;
-        drop(noted);
-        let finished = watched?;
-        if at.peer == Peer::Gone {
-            return Err(CloseReason::PeerGone);
-        }
-        // A head that is sent has told already whether the next request is answered.
-        if at.opened.is_none() && self.shard.phase() != Phase::Serving {
-            plan.manner.persistence = Persistence::Close;
-        }
-        Ok(self.conclude(running, finished, plan, at.opened))
+            input: Vec::new(),
+            output: Vec::new(),
+            event: None,
+        })
     }
 
-    /// Waits for the end of the call, sending what it says meanwhile. An error ends the connection,
-    /// and with it the call.
-    async fn watch<T: Transport>(
+    /// Takes over what the connection still holds: answers to send first, and bytes not read.
+    pub(super) fn take_over(&mut self, output: Vec<u8>, input: Vec<u8>) {
+        self.output = output;
+        self.input = input;
+    }
+
+    /// Does all that is due. An error ends the connection, and with it the call.
+    async fn run<T: Transport>(
         &mut self,
         transport: &T,
-        running: &mut RunningCall,
-        plan: &ReplyPlan,
-        at: &mut Attendance,
-    ) -> Result<Finished, CloseReason> {
-        let shard = &self.shard.clone();
-        let cut_cancels = running.call.revision().rules().cut_cancels;
-        let mut readable = std::pin::pin!(transport.readable());
-        loop {
-            if let Err(reason) = self.tell(transport, running, plan, at).await {
-                self.lose(running, at, reason, cut_cancels).await?;
-            }
-            self.release_buffers();
-            match next_event(shard, running, at, readable.as_mut()).await {
-                Event::Finished(finished) => return Ok(finished),
-                Event::Frames => {}
-                Event::Cancelled => {
-                    let reason = "the client cancelled the request";
-                    return Ok(cancel(shard, running, reason).await);
-                }
-                Event::Cancelling => {
-                    return Ok(cancel(shard, running, "the server is shutting down").await);
-                }
-                Event::PeerReadable => {
-                    self.listen(transport, plan, at, cut_cancels);
-                    readable.set(transport.readable());
-                }
-                Event::PeerGone => {
-                    self.lose(running, at, CloseReason::PeerGone, cut_cancels).await?;
-                }
-                Event::Moment if at.call_deadline.passed(shard.now()) => {
-                    return Ok(cancel(shard, running, "the tool call took too long").await);
-                }
-                Event::Moment => {
-                    if self.moment(transport, plan, at) {
-                        self.lose(running, at, CloseReason::PeerGone, cut_cancels).await?;
-                    }
-                }
-            }
+        shard: &Shard,
+    ) -> Result<Attended, CloseReason> {
+        if let Some(event) = self.event.take()
+            && let Some(finished) = self.meet(event, transport, shard).await?
+        {
+            return self.conclude(finished, shard).map(Attended::Whole);
         }
+        if let Err(reason) = self.tell(transport, shard).await {
+            self.lose(reason, shard).await?;
+        }
+        if self.output.is_empty() {
+            // It may wait long.
+            shard.buffers.give(std::mem::take(&mut self.output));
+        }
+        Ok(Attended::SoFar)
+    }
+
+    /// Does what an event asks for. Gives how the call ended, if it did.
+    async fn meet<T: Transport>(
+        &mut self,
+        event: Event,
+        transport: &T,
+        shard: &Shard,
+    ) -> Result<Option<Finished>, CloseReason> {
+        let cancelled_by = match event {
+            Event::Finished(finished) => return Ok(Some(*finished)),
+            Event::Cancelled => "the client cancelled the request",
+            Event::Cancelling => "the server is shutting down",
+            Event::Moment if self.call_deadline.passed(shard.now()) => {
+                "the tool call took too long"
+            }
+            Event::Frames => return Ok(None),
+            Event::PeerReadable => {
+                self.listen(transport, shard);
+                return Ok(None);
+            }
+            Event::Moment if !self.moment(transport, shard) => return Ok(None),
+            Event::Moment | Event::PeerGone => {
+                self.lose(CloseReason::PeerGone, shard).await?;
+                return Ok(None);
+            }
+        };
+        Ok(Some(cancel(shard, &mut self.running, cancelled_by).await))
     }
 
     /// Sends what the call said and what waits besides.
     async fn tell<T: Transport>(
         &mut self,
         transport: &T,
-        running: &RunningCall,
-        plan: &ReplyPlan,
-        at: &mut Attendance,
+        shard: &Shard,
     ) -> Result<(), CloseReason> {
-        if at.peer == Peer::Gone {
-            running.call.frames().take(|_| ());
+        if self.peer == Peer::Gone {
+            self.running.call.frames().take(|_| ());
             return Ok(());
         }
-        if !running.call.frames().is_empty() {
-            self.open_stream(plan, &mut at.opened);
-            self.send_frames(transport, running, at)?;
+        if !self.running.call.frames().is_empty() {
+            open_stream(shard, &self.plan, &mut self.opened, &mut self.output);
+            self.send_frames(transport, shard)?;
         }
         if !self.output.is_empty() {
             // A peer that reads too slowly must not hold the call beyond its time.
-            self.send_by(transport, at.call_deadline).await?;
-            at.last_sent = self.shard.now();
+            wire::flush(transport, shard, &mut self.output, self.call_deadline).await?;
+            self.last_sent = shard.now();
         }
         Ok(())
     }
@@ -273,177 +203,157 @@ impl Exchange {
     fn send_frames<T: Transport>(
         &mut self,
         transport: &T,
-        running: &RunningCall,
-        at: &mut Attendance,
+        shard: &Shard,
     ) -> Result<(), CloseReason> {
         let mut sent = Ok(());
-        running.call.frames().take(|frames| {
-            let (line, end) = match at.opened {
+        let (opened, output) = (self.opened, &mut self.output);
+        self.running.call.frames().take(|frames| {
+            let (line, end) = match opened {
                 Some(Opened { coding: StreamCoding::Chunked, .. }) => {
                     (format!("{:x}\r\n", frames.len()), &b"\r\n"[..])
                 }
                 _ => (String::new(), &b""[..]),
             };
-            let head = self.take_output();
+            let head = std::mem::take(output);
             let slices = [&head[..], line.as_bytes(), frames, end].map(IoSlice::new);
-            sent = wire::send_slices(transport, &slices, &mut self.output);
-            self.shard.buffers.give(head);
+            sent = wire::send_slices(transport, &slices, output);
+            shard.buffers.give(head);
         });
-        at.last_sent = self.shard.now();
+        self.last_sent = shard.now();
         sent
     }
 
     /// Takes in what the peer sent while its call runs: further requests, or its end.
-    fn listen<T: Transport>(
-        &mut self,
-        transport: &T,
-        plan: &ReplyPlan,
-        at: &mut Attendance,
-        cut_cancels: bool,
-    ) {
-        match wire::receive(transport, &self.shard, &mut self.input) {
+    fn listen<T: Transport>(&mut self, transport: &T, shard: &Shard) {
+        match wire::receive(transport, shard, &mut self.input) {
             Ok(Received::Nothing) => {}
             Ok(Received::Bytes { .. }) => {
-                if self.input.len() >= self.shard.limits().pipeline_bytes_max {
-                    at.peer = Peer::Unwatched;
+                if self.input.len() >= shard.limits().pipeline_bytes_max {
+                    self.peer = Peer::Unwatched;
                 }
             }
-            Ok(Received::End) if cut_cancels => {
-                self.open_ahead(plan, at);
-                let pause = PROBE_PAUSE_MIN;
-                at.peer = Peer::Ended { probe_at: self.shard.now().after(pause), pause };
+            Ok(Received::End) if self.cut_cancels() => {
+                self.open_ahead(shard);
+                let probe_at = shard.now().after(PROBE_PAUSE_MIN);
+                self.peer = Peer::Ended { probe_at, probed_count: 0 };
             }
-            Ok(Received::End) => at.peer = Peer::Unwatched,
+            Ok(Received::End) => self.peer = Peer::Unwatched,
             // `readable` and `pending_error` tell the same, and are looked at anyway.
             Err(_) => {
-                let pause = PROBE_PAUSE_MIN;
-                at.peer = Peer::Ended { probe_at: self.shard.now().after(Duration::ZERO), pause };
+                let probe_at = shard.now().after(Duration::ZERO);
+                self.peer = Peer::Ended { probe_at, probed_count: 0 };
             }
         }
     }
 
     /// Does what the moment asks for. Returns whether the peer turned out to be gone.
-    fn moment<T: Transport>(
-        &mut self,
-        transport: &T,
-        plan: &ReplyPlan,
-        at: &mut Attendance,
-    ) -> bool {
-        let now = self.shard.now();
-        if let Peer::Ended { probe_at, pause } = at.peer
+    fn moment<T: Transport>(&mut self, transport: &T, shard: &Shard) -> bool {
+        let now = shard.now();
+        if let Peer::Ended { probe_at, probed_count } = self.peer
             && probe_at.passed(now)
         {
             if transport.pending_error().is_some() {
                 return true;
             }
-            let pause = (pause * 2).min(PROBE_PAUSE_MAX);
-            at.peer = Peer::Ended { probe_at: now.after(pause), pause };
+            let probed_count = probed_count.saturating_add(1);
+            self.peer =
+                Peer::Ended { probe_at: now.after(probe_pause(probed_count)), probed_count };
         }
-        if keep_alive_at(&self.shard, at, plan).is_some_and(|moment| moment.passed(now)) {
-            self.open_stream(plan, &mut at.opened);
-            if let Some(Opened { coding, format: Some(format) }) = at.opened {
+        if self.keep_alive_at(shard).is_some_and(|moment| moment.passed(now)) {
+            open_stream(shard, &self.plan, &mut self.opened, &mut self.output);
+            if let Some(Opened { coding, format: Some(format) }) = self.opened {
                 coding.part(&mut self.output, |out| frame::keep_alive(out, format));
             }
-            at.last_sent = now;
+            self.last_sent = now;
         }
         false
     }
 
     /// The peer is gone. Where that cancels, the call and the connection end; elsewhere the call
     /// goes on, for its effects.
-    async fn lose(
-        &mut self,
-        running: &mut RunningCall,
-        at: &mut Attendance,
-        reason: CloseReason,
-        cut_cancels: bool,
-    ) -> Result<(), CloseReason> {
-        self.forget_output();
-        if cut_cancels {
+    async fn lose(&mut self, reason: CloseReason, shard: &Shard) -> Result<(), CloseReason> {
+        self.output.clear();
+        if self.cut_cancels() {
             // Nobody is left to be told how it ended.
-            let _unheard = cancel(&self.shard, running, "the client went away").await;
+            let _unheard = cancel(shard, &mut self.running, "the client went away").await;
             return Err(reason);
         }
-        at.peer = Peer::Gone;
+        self.peer = Peer::Gone;
         Ok(())
+    }
+
+    /// Whether a peer that goes away cancels the call.
+    fn cut_cancels(&self) -> bool {
+        self.running.call.revision().rules().cut_cancels
     }
 
     /// Sends the head of the answer ahead: of a stream if the client takes one, of a document
     /// otherwise.
-    fn open_ahead(&mut self, plan: &ReplyPlan, at: &mut Attendance) {
-        self.open_stream(plan, &mut at.opened);
-        if at.opened.is_none() {
-            let coding = reply::open_document(&mut self.output, plan, &self.shard);
-            at.opened = Some(Opened { coding, format: None });
+    fn open_ahead(&mut self, shard: &Shard) {
+        open_stream(shard, &self.plan, &mut self.opened, &mut self.output);
+        if self.opened.is_none() {
+            let coding = reply::open_document(&mut self.output, &self.plan, shard);
+            self.opened = Some(Opened { coding, format: None });
         }
     }
 
-    fn open_stream(&mut self, plan: &ReplyPlan, opened: &mut Option<Opened>) {
-        if opened.is_none()
-            && let Some(format) = plan.acceptance.prefers_stream()
-        {
-            let coding = reply::open_stream(&mut self.output, plan, &self.shard, format);
-            *opened = Some(Opened { coding, format: Some(format) });
-        }
-    }
-
-    /// Writes the last part of an answer whose head is sent: what was said last, and the response.
-    fn last_part(
-        &mut self,
-        running: &RunningCall,
-        finished: Finished,
-        coding: StreamCoding,
-        format: Option<StreamFormat>,
-    ) {
-        let shard = &self.shard.clone();
-        coding.part(&mut self.output, |out| {
-            running.call.frames().take(|frames| out.extend_from_slice(frames));
-            let respond = |out: &mut Vec<u8>| {
-                // The status went out with the head; the message tells the rest.
-                let _status =
-                    shard.controller.finish(&running.call, running.subject, finished, out);
-            };
-            match format {
-                Some(format) => frame::frame(out, format, respond),
-                None => respond(out),
+    /// The next moment at which something is due.
+    fn due_at(&self, shard: &Shard) -> Deadline {
+        let probe_at = match self.peer {
+            Peer::Ended { probe_at, .. } => probe_at,
+            Peer::Watched | Peer::Unwatched | Peer::Gone => Deadline::NEVER,
+        };
+        let keep_alive_at = match self.peer {
+            Peer::Gone => Deadline::NEVER,
+            _ if self.running.call.frames().is_stream() => {
+                self.last_sent.after(shard.limits().keep_alive_interval)
             }
-        });
+            _ => Deadline::NEVER,
+        };
+        self.call_deadline.min(probe_at).min(keep_alive_at)
     }
-}
 
-/// Lets the session of a call, if it has one, cancel it as long as what this returns lives.
-fn note_work(running: &RunningCall, shard: &Rc<Shard>) -> Option<NotedWork> {
-    let (session, work) = (running.call.session()?, running.call.clone() as Rc<dyn Work>);
-    // Room was made sure of before the call began.
-    session.begin_work(work.clone()).ok()?;
-    Some(NotedWork { session, work, shard: shard.clone() })
-}
-
-/// A call that its session knows of.
-struct NotedWork {
-    session: Rc<Session>,
-    work: Rc<dyn Work>,
-    shard: Rc<Shard>,
-}
-
-impl Drop for NotedWork {
-    fn drop(&mut self) {
-        self.session.end_work(&self.work, self.shard.now());
+    /// When a silent stream is due a sign of life; never for a document.
+    fn keep_alive_at(&self, shard: &Shard) -> Option<Deadline> {
+        let is_stream = match self.opened {
+            Some(Opened { format, .. }) => format.is_some(),
+            None => self.plan.acceptance.prefers_stream().is_some(),
+        };
+        is_stream.then(|| self.last_sent.after(shard.limits().keep_alive_interval))
     }
-}
 
-/// Waits for whatever comes first.
-async fn next_event(
-    shard: &Shard,
-    running: &mut RunningCall,
-    at: &Attendance,
-    mut readable: Pin<&mut impl Future<Output = std::io::Result<()>>>,
-) -> Event {
-    let mut moment = shard.clock().timers().sleep_until(next_moment(shard, running, at));
-    poll_fn(move |context| {
+    /// Writes the answer, if anybody is left to read it.
+    fn conclude(&mut self, finished: Finished, shard: &Shard) -> Result<Persistence, CloseReason> {
+        if self.peer == Peer::Gone {
+            return Err(CloseReason::PeerGone);
+        }
+        // A head that is sent has told already whether the next request is answered.
+        if self.opened.is_none() && shard.phase() != Phase::Serving {
+            self.plan.manner.persistence = Persistence::Close;
+        }
+        let Self { running, plan, opened, output, .. } = self;
+        Ok(call::conclude(shard, running, finished, plan, *opened, output))
+    }
+
+    /// Ends the call. What is written and not sent is left, and what the peer sent meanwhile.
+    fn end(self, shard: &Rc<Shard>) -> (Vec<u8>, Vec<u8>) {
+        drop(self.noted);
+        settle(shard, self.running);
+        (self.output, self.input)
+    }
+
+    /// What has happened, once something has.
+    fn poll_event<R: Future<Output = io::Result<()>>>(
+        &mut self,
+        shard: &Shard,
+        readable: Pin<&mut R>,
+        moment: &mut Sleep,
+        context: &mut Context<'_>,
+    ) -> Poll<Event> {
+        let running = &mut self.running;
         running.call.wake_for_frames(context.waker());
         if let Poll::Ready(finished) = poll_work(shard, running, context) {
-            return Poll::Ready(Event::Finished(finished));
+            return Poll::Ready(Event::Finished(Box::new(finished)));
         }
         if !running.call.frames().is_empty() {
             return Poll::Ready(Event::Frames);
@@ -454,74 +364,119 @@ async fn next_event(
         if shard.phase() == Phase::Cancelling {
             return Poll::Ready(Event::Cancelling);
         }
-        if at.peer == Peer::Watched
-            && let Poll::Ready(ready) = readable.as_mut().poll(context)
+        if self.peer == Peer::Watched
+            && let Poll::Ready(ready) = readable.poll(context)
         {
             let event = if ready.is_ok() { Event::PeerReadable } else { Event::PeerGone };
             return Poll::Ready(event);
         }
-        Pin::new(&mut moment).poll(context).map(|()| Event::Moment)
-    })
-    .await
-}
-
-/// The next moment at which something is due.
-fn next_moment(shard: &Shard, running: &RunningCall, at: &Attendance) -> Deadline {
-    let probe_at = match at.peer {
-        Peer::Ended { probe_at, .. } => probe_at,
-        Peer::Watched | Peer::Unwatched | Peer::Gone => Deadline::NEVER,
-    };
-    let keep_alive_at = match at.peer {
-        Peer::Gone => Deadline::NEVER,
-        _ if running.call.frames().is_stream() => {
-            at.last_sent.after(shard.limits().keep_alive_interval)
-        }
-        _ => Deadline::NEVER,
-    };
-    at.call_deadline.min(probe_at).min(keep_alive_at)
-}
-
-/// When a silent stream is due a sign of life; never for a document.
-fn keep_alive_at(shard: &Shard, at: &Attendance, plan: &ReplyPlan) -> Option<Deadline> {
-    let is_stream = match at.opened {
-        Some(Opened { format, .. }) => format.is_some(),
-        None => plan.acceptance.prefers_stream().is_some(),
-    };
-    is_stream.then(|| at.last_sent.after(shard.limits().keep_alive_interval))
-}
-
-/// Ends a call before its time: the handler is told, polled once more, and dropped.
-pub(super) async fn cancel(
-    shard: &Shard,
-    running: &mut RunningCall,
-    reason: &'static str,
-) -> Finished {
-    count(&shard.counters().cancelled_calls);
-    running.call.cancel();
-    let last = poll_fn(|context| Poll::Ready(poll_work(shard, running, context))).await;
-    match last {
-        Poll::Ready(finished) => finished,
-        Poll::Pending => Err(ToolError::cancelled(reason)),
+        Pin::new(moment).poll(context).map(|()| Event::Moment)
     }
 }
 
-/// Polls a handler. A panic ends the call with an error, and nothing else; a handler that waits for
-/// answers that only a further call brings has ended too, and so has the request of a call that
-/// became a task.
-pub(super) fn poll_work(
-    shard: &Shard,
-    running: &mut RunningCall,
-    context: &mut Context<'_>,
-) -> Poll<Finished> {
-    // The future is not polled again after a panic, only dropped.
-    let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut running.work).poll(context)));
-    if matches!(polled, Ok(Poll::Pending))
-        && let Some(interim) = running.call.interim()
-    {
-        return Poll::Ready(interim);
+/// How long to wait after so many looks until the next one: twice as long each time.
+fn probe_pause(probed_count: u8) -> Duration {
+    let doubled = 1u32.checked_shl(probed_count.into()).unwrap_or(u32::MAX);
+    PROBE_PAUSE_MIN.saturating_mul(doubled).min(PROBE_PAUSE_MAX)
+}
+
+/// That a session knows of a call, and may cancel it, as long as this lives.
+#[derive(Debug)]
+struct NotedWork {
+    session: Rc<Session>,
+    call: Rc<Call>,
+    shard: Rc<Shard>,
+}
+
+impl NotedWork {
+    fn of(running: &RunningCall, shard: &Rc<Shard>) -> Option<Box<Self>> {
+        let (session, call) = (running.call.session()?, running.call.clone());
+        // Room was made sure of before the call began.
+        session.begin_work(call.clone()).ok()?;
+        Some(Box::new(Self { session, call, shard: shard.clone() }))
     }
-    polled.unwrap_or_else(|_panic| {
-        count(&shard.counters().panics);
-        Poll::Ready(Err(ToolError::panicked()))
-    })
+}
+
+impl Drop for NotedWork {
+    fn drop(&mut self) {
+        let work: Rc<dyn Work> = self.call.clone();
+        self.session.end_work(&work, self.shard.now());
+    }
+}
+
+/// Watches a call until something happens, which the attendance notes. The moment at which
+/// something is due is told by the timer of the connection's `silence`, which has nothing else to
+/// do.
+pub(super) fn watch<'c, T: Transport>(
+    transport: &'c T,
+    shard: &'c Shard,
+    attendance: &'c mut Attendance,
+    silence: &'c mut Sleep,
+) -> impl Future<Output = ()> {
+    silence.reset(attendance.due_at(shard));
+    Watch { readable: transport.readable(), silence, shard, attendance }
+}
+
+pin_project_lite::pin_project! {
+    /// Written out, since as an `async fn` it would be nearly twice as large.
+    struct Watch<'c, R> {
+        #[pin]
+        readable: R,
+        silence: &'c mut Sleep,
+        shard: &'c Shard,
+        attendance: &'c mut Attendance,
+    }
+}
+
+impl<R: Future<Output = io::Result<()>>> Future for Watch<'_, R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let (attendance, silence) = (&mut **this.attendance, &mut **this.silence);
+        attendance.poll_event(this.shard, this.readable, silence, context).map(|event| {
+            attendance.event = Some(event);
+        })
+    }
+}
+
+/// Attends a call as far as something is due, or until it or the connection ends.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+pub(super) fn attend<T: Transport>(
+    transport: T,
+    mut attendance: Box<Attendance>,
+    shard: Rc<Shard>,
+) -> impl Future<Output = Turn<T>> {
+    async move {
+        let next = match attendance.run(&transport, &shard).await {
+            Ok(Attended::SoFar) => Next::Stay(Shift::Watch(attendance)),
+            Ok(Attended::Whole(persistence)) => {
+                let (mut output, input) = attendance.end(&shard);
+                match wire::flush(&transport, &shard, &mut output, Deadline::NEVER).await {
+                    Ok(()) => {
+                        shard.buffers.give(output);
+                        Next::after_answer(persistence, input, &transport, &shard).await
+                    }
+                    Err(reason) => Next::Close(reason),
+                }
+            }
+            Err(reason) => {
+                attendance.end(&shard);
+                Next::Close(reason)
+            }
+        };
+        next.of(transport)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_ended_its_side_is_looked_at_less_and_less_often() {
+        let pauses: Vec<_> = (0..7).map(|count| probe_pause(count).as_millis()).collect();
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1000]);
+        assert_eq!(probe_pause(u8::MAX), PROBE_PAUSE_MAX);
+    }
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::attend::poll_work;
+use super::call::poll_work;
 use super::carry::Carriage;
 use super::detached::{Share, detach, settle};
 use super::exchange::{Exchange, Step};

@@ -278,7 +278,8 @@ impl Carriage {
         drop(output);
         if !self.output.is_empty() {
             let (stream, carrier, purpose) = (&self.stream, self.carrier, &self.purpose);
-            let mut rest = Box::pin(wire::flush(transport, shard, &mut self.output));
+            let mut rest =
+                Box::pin(wire::flush(transport, shard, &mut self.output, Deadline::NEVER));
             poll_fn(|context| {
                 let sent = rest.as_mut().poll(context);
                 if sent.is_ready() || !stream.is_superseded(carrier, context) && !purpose.is_over()
@@ -312,14 +313,16 @@ impl Carriage {
     }
 }
 
-/// Waits until something is due on a stream: events, its end, the peer, a moment, or the drain.
+/// Waits until something is due on a stream: events, its end, the peer, a moment, or the drain. The
+/// moment is told by the timer of the connection's `silence`, which has nothing else to do.
 pub(super) fn hold<'c, T: Transport>(
     transport: &'c T,
     shard: &'c Shard,
     carriage: &'c Carriage,
+    silence: &'c mut Sleep,
 ) -> impl Future<Output = ()> {
-    let moment = shard.clock().timers().sleep_until(carriage.due_at(shard));
-    Hold { readable: transport.readable(), moment, shard, carriage }
+    silence.reset(carriage.due_at(shard));
+    Hold { readable: transport.readable(), silence, shard, carriage }
 }
 
 pin_project_lite::pin_project! {
@@ -327,7 +330,7 @@ pin_project_lite::pin_project! {
     struct Hold<'c, R> {
         #[pin]
         readable: R,
-        moment: Sleep,
+        silence: &'c mut Sleep,
         shard: &'c Shard,
         carriage: &'c Carriage,
     }
@@ -349,7 +352,7 @@ impl<R: Future<Output = io::Result<()>>> Future for Hold<'_, R> {
             carriage.is_readable.set(true);
             return Poll::Ready(());
         }
-        Pin::new(this.moment).poll(context)
+        Pin::new(&mut **this.silence).poll(context)
     }
 }
 
@@ -386,13 +389,5 @@ async fn finish<T: Transport>(
     if let Err(reason) = carriage.flush(transport, shard).await {
         return Next::Close(reason);
     }
-    match persistence {
-        Persistence::KeepAlive => {
-            Next::Stay(Shift::with_input(std::mem::take(&mut carriage.input)))
-        }
-        Persistence::Close => {
-            Box::pin(wire::linger(transport, shard)).await;
-            Next::Close(CloseReason::Answered)
-        }
-    }
+    Next::after_answer(persistence, std::mem::take(&mut carriage.input), transport, shard).await
 }

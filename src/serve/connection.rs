@@ -1,10 +1,11 @@
 //! One connection, from its first byte to its last. Read this first.
 //!
-//! A connection waits or works. While it waits, for bytes or for something due on the event stream
-//! that it carries, it is this small future: a transport and a timer, no buffer (a test holds its
-//! size). When bytes come it works: `begin` reads requests and answers them in order, with buffers
-//! of the core's pool, until nothing is left to read, and gives them back. What has to wait before
-//! that goes on as `converse`, in a box of the core's pool.
+//! A connection waits or works. While it waits, for bytes, for something due on the event stream
+//! that it carries, or for something of the call that it attends, it is this small future: a
+//! transport and a timer, no buffer (a test holds its size). When bytes come it works: `begin`
+//! reads requests and answers them in order, with buffers of the core's pool, until nothing is left
+//! to read, and gives them back. What has to wait before that goes on as `converse`, in a box of the
+//! core's pool; what may last is a stream that is carried, or a call that is attended.
 //!
 //! ```text
 //! wait ─bytes─▶ begin: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
@@ -21,15 +22,18 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::attend::{Attendance, attend, watch};
 use super::carry::{Carriage, carry, hold};
 use super::exchange::Exchange;
 use super::pause::Pause;
 use super::shard::Shard;
 use super::transport::Transport;
+use super::wire;
 use crate::base::fault::Fault;
 use crate::base::pool::{FuturePool, Pooled};
 use crate::base::time::Deadline;
 use crate::base::timers::Sleep;
+use crate::http::head::Persistence;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,10 @@ pub enum Shift {
     Carry(Box<Carriage>),
     /// Waits until something is due on the event stream that it carries.
     Hold(Box<Carriage>),
+    /// Attends a call that takes its time.
+    Attend(Box<Attendance>),
+    /// Waits until something happens to the call that it attends.
+    Watch(Box<Attendance>),
 }
 
 impl Shift {
@@ -110,6 +118,23 @@ pub(super) enum Next {
 }
 
 impl Next {
+    /// After an answer that was sent: what the peer sent meanwhile is read, or the peer is heard
+    /// out and the connection ends.
+    pub(super) async fn after_answer<T: Transport>(
+        persistence: Persistence,
+        input: Vec<u8>,
+        transport: &T,
+        shard: &Shard,
+    ) -> Self {
+        match persistence {
+            Persistence::KeepAlive => Self::Stay(Shift::with_input(input)),
+            Persistence::Close => {
+                Box::pin(wire::linger(transport, shard)).await;
+                Self::Close(CloseReason::Answered)
+            }
+        }
+    }
+
     pub(super) fn of<T>(self, transport: T) -> Turn<T> {
         match self {
             Self::Stay(shift) => Turn::Stay(transport, shift),
@@ -138,6 +163,8 @@ enum Task {
     Converse(Exchange, Pause),
     /// An event stream is carried.
     Carry(Box<Carriage>),
+    /// A call that takes its time is attended.
+    Attend(Box<Attendance>),
 }
 
 /// Serves one connection. It begins with `shift`: it waits for bytes, or goes on with what another
@@ -159,10 +186,10 @@ pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
 ) -> impl Future<Output = CloseReason> {
     async move {
         let mut is_new = true;
-        // Kept from wait to wait, so that its timer is seldom armed anew.
+        // One timer for all waits, kept from one to the next, so that it is seldom armed anew.
         let mut silence = shard.clock().timers().sleep_until(Deadline::NEVER);
         loop {
-            match &shift {
+            match &mut shift {
                 Shift::Wait => {
                     let limits = shard.limits();
                     let patience =
@@ -175,8 +202,11 @@ pub fn serve_connection<T: Transport, F: Future<Output = Turn<T>>>(
                         Err(reason) => return reason,
                     }
                 }
-                Shift::Hold(carriage) => hold(&transport, &shard, carriage).await,
-                Shift::Converse(_) | Shift::Carry(_) => {}
+                Shift::Hold(carriage) => hold(&transport, &shard, carriage, &mut silence).await,
+                Shift::Watch(attendance) => {
+                    watch(&transport, &shard, attendance, &mut silence).await;
+                }
+                Shift::Converse(_) | Shift::Carry(_) | Shift::Attend(_) => {}
             }
             is_new = false;
             let worked = poll_fn(|context| {
@@ -211,6 +241,9 @@ fn begin<T: Transport>(
         Shift::Carry(carriage) | Shift::Hold(carriage) => {
             return Ok(Some(Work(Task::Carry(carriage))));
         }
+        Shift::Attend(attendance) | Shift::Watch(attendance) => {
+            return Ok(Some(Work(Task::Attend(attendance))));
+        }
     };
     let mut exchange = Exchange::open(shard.clone(), input);
     match exchange.begin(transport, waker) {
@@ -237,6 +270,7 @@ pub fn workbench<T: Transport + 'static>(
 ) -> impl Fn(T, Work) -> Pooled<Turn<T>> {
     let conversations = FuturePool::new(kept_count_max);
     let carriages = FuturePool::new(kept_count_max);
+    let attendances = FuturePool::new(kept_count_max);
     let hand_over = Rc::new(hand_over);
     move |transport, Work(task)| match task {
         Task::Converse(exchange, pause) => conversations.run(MoveOn {
@@ -246,6 +280,7 @@ pub fn workbench<T: Transport + 'static>(
             turning_away: None,
         }),
         Task::Carry(carriage) => carriages.run(carry(transport, carriage, shard.clone())),
+        Task::Attend(attendance) => attendances.run(attend(transport, attendance, shard.clone())),
     }
 }
 

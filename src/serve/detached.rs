@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use super::attend::{cancel, poll_work};
+use super::call::{cancel, poll_work};
 use super::shard::{Phase, Shard, count};
 use crate::base::pool::FuturePool;
 use crate::base::time::Deadline;

@@ -19,6 +19,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::answer::{answer, refuse};
+use super::attend::Attendance;
 use super::carry::Carriage;
 use super::connection::{CloseReason, Next, Shift};
 use super::pause::Pause;
@@ -80,7 +81,7 @@ pub(super) enum Step {
     /// An answer was written; the connection goes on as it says.
     Answered(Persistence),
     /// A call began that takes its time.
-    Calls(RunningCall, ReplyPlan),
+    Attends(Box<Attendance>),
     /// The answer is an event stream.
     Carries(Box<Carriage>),
     /// The request, and the connection with it, belongs to this worker.
@@ -123,41 +124,21 @@ impl Exchange {
         self.shard.buffers.give(self.output);
     }
 
-    /// The answers that are written; none of them is sent in part.
-    pub(super) fn take_output(&mut self) -> Vec<u8> {
+    /// Leaves the connection to what may last, with all that it still holds: answers to send first,
+    /// and bytes not read. Buffers that hold nothing stay here, to be given back.
+    pub(super) fn leave(&mut self) -> (Vec<u8>, Vec<u8>) {
         debug_assert_eq!(self.sent, 0, "what is sent in part is sent first");
-        std::mem::take(&mut self.output)
+        let input = self.input.split_off(self.used);
+        self.input.clear();
+        self.used = 0;
+        let has_output = !self.output.is_empty();
+        (if has_output { std::mem::take(&mut self.output) } else { Vec::new() }, input)
     }
 
-    /// Forgets what is written, for a peer that is gone.
-    pub(super) fn forget_output(&mut self) {
-        self.output.clear();
-        self.sent = 0;
-    }
-
-    /// Gives back what a waiting call does not need: it may wait long.
-    pub(super) fn release_buffers(&mut self) {
-        self.drop_used();
-        if self.input.is_empty() {
-            self.shard.buffers.give(std::mem::take(&mut self.input));
-        }
-        if self.output.is_empty() {
-            self.shard.buffers.give(std::mem::take(&mut self.output));
-        }
-    }
-
+    /// Sends what was written.
     pub(super) async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
-        self.send_by(transport, Deadline::NEVER).await
-    }
-
-    /// Sends what was written. A peer that takes so long that `deadline` comes is given up.
-    pub(super) async fn send_by<T: Transport>(
-        &mut self,
-        transport: &T,
-        deadline: Deadline,
-    ) -> Result<(), CloseReason> {
         while !self.send_at_once(transport)? {
-            wire::writable(transport, &self.shard, deadline).await?;
+            wire::writable(transport, &self.shard, Deadline::NEVER).await?;
         }
         Ok(())
     }

@@ -16,15 +16,11 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use super::carry::Carriage;
 use super::connection::{CloseReason, Next, Parcel, Shift};
-use super::detached::settle;
 use super::exchange::{Exchange, Step};
-use super::reply::ReplyPlan;
 use super::shard::count;
 use super::transport::Transport;
 use super::wire;
-use crate::controller::dispatch::RunningCall;
 use crate::http::head::Persistence;
 
 /// Where an exchange cannot go on by itself.
@@ -34,8 +30,6 @@ pub(super) enum Pause {
     Input,
     /// The peer has to take what is written.
     Output,
-    /// A call began that takes its time.
-    Calls(RunningCall, ReplyPlan),
     /// The last answer of the connection is written.
     Last,
     /// It is over, and this comes of the connection.
@@ -75,11 +69,6 @@ impl Exchange {
             let waited = match pause {
                 Pause::Input => self.wait(transport).await.map(|()| Act::Receive),
                 Pause::Output => self.send(transport).await.map(|()| Act::Read),
-                Pause::Calls(running, plan) => {
-                    let answered = self.attend(transport, running, plan).await;
-                    self.end_call(std::mem::replace(pause, Pause::Last));
-                    answered.and_then(|persistence| self.note_answer(persistence))
-                }
                 Pause::Last => {
                     self.send_last(transport).await;
                     return Next::Close(CloseReason::Answered);
@@ -120,8 +109,16 @@ impl Exchange {
             act = match self.step(transport, waker) {
                 Step::Starved => Act::Receive,
                 Step::Answered(persistence) => self.note_answer(persistence)?,
-                Step::Calls(running, plan) => return Ok(Pause::Calls(running, plan)),
-                Step::Carries(carriage) => return Ok(Pause::Over(self.hand_on(carriage))),
+                Step::Attends(mut attendance) => {
+                    let (output, input) = self.leave();
+                    attendance.take_over(output, input);
+                    return Ok(Pause::Over(Next::Stay(Shift::Attend(attendance))));
+                }
+                Step::Carries(mut carriage) => {
+                    let (output, input) = self.leave();
+                    carriage.take_over(output, input);
+                    return Ok(Pause::Over(Next::Stay(Shift::Carry(carriage))));
+                }
                 Step::Moves(_) if !self.send_at_once(transport)? => return Ok(Pause::Output),
                 Step::Moves(to) => return Ok(Pause::Over(self.hand_over(to))),
             };
@@ -161,25 +158,9 @@ impl Exchange {
         }
     }
 
-    /// Leaves the connection to an event stream, with all that it still holds.
-    fn hand_on(&mut self, mut carriage: Box<Carriage>) -> Next {
-        let behind = self.input.split_off(self.used);
-        self.input.clear();
-        self.used = 0;
-        carriage.take_over(self.take_output(), behind);
-        Next::Stay(Shift::Carry(carriage))
-    }
-
     /// Leaves the connection to another worker, with what is not answered.
     fn hand_over(&mut self, to: usize) -> Next {
         self.drop_used();
         Next::Move(Parcel { to, input: std::mem::take(&mut self.input) })
-    }
-
-    /// Settles a call that was attended to its end.
-    fn end_call(&self, pause: Pause) {
-        if let Pause::Calls(running, _) = pause {
-            settle(&self.shard, running);
-        }
     }
 }

@@ -80,15 +80,17 @@ pub(super) fn send<T: Transport>(
     Ok(true)
 }
 
-/// Sends all of `output` and empties it; a peer that takes no byte for a while is given up before.
+/// Sends all of `output` and empties it, by `deadline`; a peer that takes no byte for a while is
+/// given up before.
 pub(super) async fn flush<T: Transport>(
     transport: &T,
     shard: &Shard,
     output: &mut Vec<u8>,
+    deadline: Deadline,
 ) -> Result<(), CloseReason> {
     let mut sent = 0;
     while !send(transport, output, &mut sent)? {
-        writable(transport, shard, Deadline::NEVER).await?;
+        writable(transport, shard, deadline).await?;
     }
     output.clear();
     Ok(())
@@ -271,7 +273,7 @@ mod tests {
             cancelling.cancel();
         });
         let mut answer = b"answer".to_vec();
-        let sent = flush(&transport, &shard, &mut answer);
+        let sent = flush(&transport, &shard, &mut answer, Deadline::NEVER);
         let flushed = executor.block_on(sent).expect("an end");
         assert_eq!(flushed, Err(CloseReason::Stalled));
         assert_eq!(clock.now(), Now(7_000_000_000));

@@ -429,6 +429,6 @@ mod tests {
             FuturePool::new(1).run(std::future::ready(Turn::Stay::<Socket>(socket, Shift::Wait)))
         });
         let size = size_of_future(serve, &bench);
-        assert!(size <= 224, "{size} bytes");
+        assert!(size <= 144, "{size} bytes");
     }
 }
