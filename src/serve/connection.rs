@@ -4,8 +4,8 @@
 //! that it carries, or for something of the call that it attends, it is this small future: a
 //! transport and a timer, no buffer (a test holds its size). When bytes come it works: `begin`
 //! reads requests and answers them in order, with buffers of the core's pool, until nothing is left
-//! to read, and gives them back. What has to wait before that goes on as `converse`, in a box of the
-//! core's pool; what may last is a stream that is carried, or a call that is attended.
+//! to read, and gives them back. What has to wait before that goes on as `converse`, in a box of
+//! the core's pool; what may last is a stream that is carried, or a call that is attended.
 //!
 //! ```text
 //! wait ─bytes─▶ begin: head ▶ route ▶ body ▶ decode ▶ dispatch ▶ handler ▶ reply ─┐
