@@ -253,16 +253,19 @@ fn repeated(object: View<'_>) -> Option<&str> {
 fn names_differ(members: &[Node<'_>], count: usize) -> bool {
     let (mut seen, mut rest) = (0u64, members);
     for _ in 0..count {
-        let [Node::String(name), value, ..] = rest else { return false };
-        let bytes = name.as_bytes();
-        let (first, last) = (bytes.first().unwrap_or(&0), bytes.last().unwrap_or(&0));
-        let mark = first.wrapping_mul(7) ^ last.rotate_left(3) ^ bytes.len().to_le_bytes()[0];
-        let bit = 1 << (mark & 63);
+        let [Node::String(name), value, behind @ ..] = rest else { return false };
+        let ends = match name.as_bytes() {
+            [first, .., last] => first.wrapping_mul(7) ^ last.rotate_left(3),
+            [only] => *only,
+            [] => 0,
+        };
+        let bit = 1 << ((ends ^ name.len().to_le_bytes()[0]) & 63);
         if seen & bit != 0 {
             return false;
         }
         seen |= bit;
-        rest = rest.get(1 + extent(value)..).unwrap_or_default();
+        // All but the first of its nodes, which is gone already.
+        rest = behind.get(extent(value) - 1..).unwrap_or_default();
     }
     true
 }

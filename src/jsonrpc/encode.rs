@@ -63,10 +63,11 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
 /// Writes an integer.
 pub fn unsigned(out: &mut Vec<u8>, number: u64) {
     // Ids and progress are mostly small.
-    if let Ok(digit @ 0..=9) = u8::try_from(number) {
-        return out.push(b'0' + digit);
+    match u8::try_from(number) {
+        Ok(number @ 0..=9) => out.push(b'0' + number),
+        Ok(number @ 10..=99) => out.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
     }
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Writes an integer.
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn integers_are_written_to_their_last_digit() {
-        for number in [i64::MIN, -1, 0, 9, 10, i64::MAX] {
+        for number in [i64::MIN, -100, -99, -1, 0, 9, 10, 99, 100, 255, 256, i64::MAX] {
             let mut out = Vec::new();
             signed(&mut out, number);
             assert_eq!(String::from_utf8(out), Ok(number.to_string()));
