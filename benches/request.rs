@@ -83,7 +83,8 @@ struct Case {
 }
 
 /// What can be asked for by name.
-const CASES: [&str; 7] = ["legacy", "session", "modern", "list", "pipelined", "stream", "argument"];
+const CASES: [&str; 8] =
+    ["legacy", "session", "modern", "list", "pipelined", "stream", "argument", "large"];
 
 impl Case {
     /// Opens the case of this name; `None` if there is none.
@@ -101,6 +102,7 @@ impl Case {
             "pipelined" => (call().repeat(16), 16, r#""text":"hello""#),
             "stream" => (legacy("tools/call", "", COUNT), 1, r#""progress":20"#),
             "argument" => (legacy("tools/call", "", &echo_of(16 * 1024)), 1, "xxxx"),
+            "large" => (legacy("tools/call", "", &echo_of(256 * 1024)), 1, "xxxx"),
             _ => return None,
         };
         let mut case = Self { memory, bytes, requests_count };

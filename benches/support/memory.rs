@@ -23,8 +23,8 @@ use ringlane::testing::{serve, services};
 use super::exchange::{header, initialize};
 use super::tools::tools;
 
-/// Bytes that one read of the client takes.
-const READ_BYTES: usize = 64 * 1024;
+/// What either side takes in at once: more than the largest request and the largest answer.
+const WINDOW_BYTES: usize = 512 * 1024;
 
 /// A client and its server.
 pub(crate) struct Memory {
@@ -49,8 +49,9 @@ impl Memory {
         let services = services(clock, executor.spawner());
         let membership = Membership::alone().expect("random bits");
         let shard = Shard::new(Arc::new(settings), catalogue, services, &membership);
-        let (server, client) = pipe(Windows::default());
-        let answer = vec![0; READ_BYTES];
+        let (server, client) =
+            pipe(Windows { to_server_bytes_max: WINDOW_BYTES, to_client_bytes_max: WINDOW_BYTES });
+        let answer = vec![0; WINDOW_BYTES];
         Self { client, connection: Box::pin(serve(server, shard)), _executor: executor, answer }
     }
 
@@ -63,7 +64,7 @@ impl Memory {
         assert!(self.connection.as_mut().poll(&mut context).is_pending(), "it closed");
         let read = pin!(self.client.read(&mut self.answer)).poll(&mut context);
         let Poll::Ready(Ok(count)) = read else { panic!("no answer") };
-        assert!(count < READ_BYTES, "more than one read takes");
+        assert!(count < WINDOW_BYTES, "more than the window holds");
         &self.answer[..count]
     }
 
