@@ -11,9 +11,36 @@ use super::message::Id;
 
 /// Writes a JSON string (RFC 8259 §7), escaping no more than must be.
 pub fn string(out: &mut Vec<u8>, text: &str) {
+    if text.len() >= LONG_BYTES_MIN {
+        return long_string(out, text);
+    }
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
+    escaped(out, text.as_bytes(), plain_bytes);
+    out.push(b'"');
+}
+
+/// From here on a string is long.
+const LONG_BYTES_MIN: usize = 4 * 1024;
+
+/// Writes a long string: piece by piece, so that what was looked at is still in the nearest cache
+/// when it is copied, and with room for some escapes and for what follows, since a buffer that
+/// grows is copied whole.
+#[inline(never)]
+fn long_string(out: &mut Vec<u8>, text: &str) {
+    const FOLLOWING_BYTES: usize = 512;
+    out.reserve(text.len() + text.len() / 32 + FOLLOWING_BYTES);
+    out.push(b'"');
+    for piece in text.as_bytes().chunks(LONG_BYTES_MIN) {
+        escaped(out, piece, plain_bytes_of_many);
+    }
+    out.push(b'"');
+}
+
+/// Writes what stands between the quotes. `plain_bytes` tells how many bytes at the start of some
+/// stand for themselves.
+#[inline]
+fn escaped(out: &mut Vec<u8>, mut rest: &[u8], plain_bytes: impl Fn(&[u8]) -> usize) {
     loop {
         let (plain, tail) = rest.split_at_checked(plain_bytes(rest)).unwrap_or((rest, &[]));
         out.extend_from_slice(plain);
@@ -21,21 +48,28 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
         escape(out, byte);
         rest = behind;
     }
-    out.push(b'"');
 }
 
 /// How many bytes at the start of `bytes` stand for themselves.
 fn plain_bytes(bytes: &[u8]) -> usize {
-    /// As many as are looked at at once.
-    const BLOCK_BYTES: usize = 32;
+    let plain = bytes_of_plain_blocks::<32>(bytes);
+    let rest = bytes.get(plain..).unwrap_or_default();
+    plain + rest.iter().take_while(|&&byte| !must_be_escaped(byte)).count()
+}
+
+/// The same, in half the time where they are many.
+fn plain_bytes_of_many(bytes: &[u8]) -> usize {
+    let plain = bytes_of_plain_blocks::<64>(bytes);
+    plain + plain_bytes(bytes.get(plain..).unwrap_or_default())
+}
+
+fn bytes_of_plain_blocks<const BLOCK_BYTES: usize>(bytes: &[u8]) -> usize {
     let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
     // No early exit within a block, so that the compiler can compare all of it together.
     let is_plain = |block: &&[u8; BLOCK_BYTES]| {
         !block.iter().fold(false, |any, &byte| any | must_be_escaped(byte))
     };
-    let plain = blocks.iter().take_while(is_plain).count() * BLOCK_BYTES;
-    let rest = bytes.get(plain..).unwrap_or_default();
-    plain + rest.iter().take_while(|&&byte| !must_be_escaped(byte)).count()
+    blocks.iter().take_while(is_plain).count() * BLOCK_BYTES
 }
 
 const fn must_be_escaped(byte: u8) -> bool {
@@ -182,6 +216,30 @@ mod tests {
                 assert_eq!(String::from_utf8(out).unwrap(), expected, "{byte:#x} at {before}");
             }
         }
+    }
+
+    #[test]
+    fn long_strings_are_written_as_short_ones_are() {
+        for length in [LONG_BYTES_MIN - 2, LONG_BYTES_MIN - 1, LONG_BYTES_MIN, 3 * LONG_BYTES_MIN] {
+            for inside in ["", "\n", "é\"é", "\u{1f600}"] {
+                for before in [0, 1, length / 2, LONG_BYTES_MIN - 3, LONG_BYTES_MIN - 1, length] {
+                    let behind = length.saturating_sub(before);
+                    let text = format!("{}{inside}{}", "a".repeat(before), "b".repeat(behind));
+                    let mut out = Vec::new();
+                    string(&mut out, &text);
+                    let expected = serde_json::to_string(&text).unwrap();
+                    assert!(out == expected.as_bytes(), "{inside:?} at {before} of {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_long_string_finds_room() {
+        let mut out = Vec::new();
+        string(&mut out, &"x".repeat(256 * 1024));
+        let capacity = out.capacity();
+        assert!((300..16 * 1024).contains(&(capacity - out.len())), "{capacity}");
     }
 
     #[test]
