@@ -19,7 +19,7 @@ use crate::handler::answer::Finished;
 use crate::handler::ask::AskLimits;
 use crate::handler::call::{Call, Calls, Services};
 use crate::http::negotiate::StreamFormat;
-use crate::jsonrpc::decode::{Decoder, JsonLimits};
+use crate::jsonrpc::decode::{Body, Decoder, JsonLimits};
 use crate::jsonrpc::encode;
 use crate::jsonrpc::error::RpcError;
 use crate::jsonrpc::message::{Id, InvalidMessage, Message};
@@ -178,7 +178,7 @@ impl Controller {
 
     /// Reads a body and answers it, or begins the call that it asks for. What is written goes to
     /// the end of `out`.
-    pub fn receive(&self, body: &[u8], envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
+    pub fn receive(&self, body: Body<'_>, envelope: Envelope<'_>, out: &mut Vec<u8>) -> Reaction {
         let mut decoder = self.decoder.borrow_mut();
         let answer = &mut *out;
         match decoder.decode(body, |value| self.read(value, envelope, answer)) {

@@ -1,12 +1,13 @@
 //! One body into a tape: strict JSON, bounded, in memory that the core uses again.
 //!
 //! In: the bytes of a body. Out: a `View` of its value, which lives as long as the closure that
-//! reads it. The body is copied once, into the core's arena, because the parser unescapes in place.
+//! reads it. The parser unescapes in place, and reads a little past the end. So a short body is
+//! copied into the core's arena, and a long one is decoded where it lies ([`Body`]).
 //! Spec: RFC 8259, RFC 3629. Limits: [`JsonLimits`].
 //! Invariant: whoever reads a message reads the same thing, so repeated member names are refused
 //! (RFC 8259 §4 leaves them open).
 
-use simd_json::{Buffers, Node, Tape};
+use simd_json::{Buffers, INPUT_PADDING, Node, Tape};
 
 use super::view::{Value, View, extent};
 use crate::base::fault::Fault;
@@ -73,6 +74,39 @@ impl DecodeError {
     }
 }
 
+/// A body, and what the decoder may do with it.
+#[derive(Debug)]
+pub enum Body<'b> {
+    /// It stays as it is, and is copied to be decoded.
+    Kept(&'b [u8]),
+    /// Nobody reads it again: it is decoded where it lies, and is not what it was after that.
+    Spent {
+        /// The body, and [`PADDING_BYTES`] or more behind it, which are read and left as they are.
+        /// With fewer of them the body is copied too.
+        room: &'b mut [u8],
+        /// How many bytes of the room are the body.
+        body_bytes: usize,
+    },
+}
+
+impl Body<'_> {
+    fn text(&self) -> &[u8] {
+        match self {
+            Self::Kept(body) => body,
+            Self::Spent { room, body_bytes } => room.get(..*body_bytes).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'b> From<&'b [u8]> for Body<'b> {
+    fn from(body: &'b [u8]) -> Self {
+        Self::Kept(body)
+    }
+}
+
+/// How far the parser reads behind the end of a body.
+pub const PADDING_BYTES: usize = INPUT_PADDING;
+
 /// The decoder of one core: arena, parser buffers and tape, all used again.
 pub struct Decoder {
     arena: Vec<u8>,
@@ -101,28 +135,71 @@ impl Decoder {
     ///
     /// # Errors
     /// When the body is no JSON text within the limits; `read` does not run then.
-    pub fn decode<R>(
+    pub fn decode<'b, R>(
         &mut self,
-        body: &[u8],
+        body: impl Into<Body<'b>>,
         read: impl FnOnce(View<'_>) -> R,
     ) -> Result<R, DecodeError> {
-        check_elements(body, &self.limits)?;
-        self.arena.clear();
-        self.arena.extend_from_slice(body);
-        let mut tape: Tape<'_> = self.tape.take().unwrap_or_else(Tape::null).reset();
-        let filled = simd_json::fill_tape(&mut self.arena, &mut self.buffers, &mut tape)
-            .map_err(|error| not_json(&error, &self.limits));
+        let Self { arena, buffers, tape: kept_tape, limits } = self;
+        let body = body.into();
+        check_elements(body.text(), limits)?;
+        let Place { room, body_bytes, original } = place(body, arena, limits);
+        let mut tape: Tape<'_> = kept_tape.take().unwrap_or_else(Tape::null).reset();
+        let filled = simd_json::fill_tape_padded(room, body_bytes, buffers, &mut tape)
+            .map_err(|error| not_json(&error, limits));
         let result = filled
-            .and_then(|()| check_numbers(body, self.buffers.structural_indexes(), &self.limits))
-            .and_then(|()| check_members(&tape.0, &self.limits))
+            .and_then(|()| check_numbers(original, buffers.structural_indexes(), limits))
+            .and_then(|()| check_members(&tape.0, limits))
             .and_then(|()| View::first(&tape.0).ok_or(DecodeError::NotJson { offset: 0 }))
             .map(read);
-        self.tape = Some(tape.reset());
-        if self.arena.capacity() > ARENA_KEPT_BYTES_MAX {
+        *kept_tape = Some(tape.reset());
+        if arena.capacity().max(body_bytes) > ARENA_KEPT_BYTES_MAX {
             self.shrink();
         }
         result
     }
+}
+
+/// Where a body is decoded.
+struct Place<'p> {
+    room: &'p mut [u8],
+    body_bytes: usize,
+    /// The body as it came, if its numbers are still to be looked at.
+    original: &'p [u8],
+}
+
+/// Finds the place where a body is decoded: its own, or else the arena.
+fn place<'p>(body: Body<'p>, arena: &'p mut Vec<u8>, limits: &JsonLimits) -> Place<'p> {
+    let original = match body {
+        Body::Kept(body) => body,
+        Body::Spent { room, body_bytes } => {
+            let is_padded = room.len().saturating_sub(body_bytes) >= INPUT_PADDING;
+            let text = room.get(..body_bytes).unwrap_or_default();
+            // The tape borrows the room, so numbers could not be looked at afterwards.
+            if is_padded && !has_long_number(text, limits.number_digits_max) {
+                return Place { room, body_bytes, original: &[] };
+            }
+            room.get(..body_bytes).unwrap_or_default()
+        }
+    };
+    arena.clear();
+    arena.reserve(original.len() + INPUT_PADDING);
+    arena.extend_from_slice(original);
+    arena.extend_from_slice(&[b' '; INPUT_PADDING]);
+    Place { room: arena, body_bytes: original.len(), original }
+}
+
+/// Whether more bytes than the limit stand together that may be those of a number, in a string or
+/// out of it. So many hold one whose index is a multiple of the limit, and no other is looked at.
+fn has_long_number(body: &[u8], limit: usize) -> bool {
+    (0..body.len()).step_by(limit.max(1)).any(|at| {
+        let (before, behind) = body.split_at_checked(at).unwrap_or((body, &[]));
+        let run = behind.iter().take(limit + 1).take_while(|byte| is_of_number(byte)).count();
+        run > 0 && {
+            let before = before.iter().rev().take(limit + 1);
+            run + before.take_while(|byte| is_of_number(byte)).count() > limit
+        }
+    })
 }
 
 impl Decoder {
@@ -139,7 +216,7 @@ impl Decoder {
 /// them. Each element but the first of its kind follows a comma; commas in strings do not count.
 fn check_elements(body: &[u8], limits: &JsonLimits) -> Result<(), DecodeError> {
     let limit = limits.json_elements_max;
-    if body.len() <= limit || memchr::memchr_iter(b',', body).count() <= limit {
+    if !may_hold_more(body, limit) {
         return Ok(());
     }
     let (mut count, mut rest) = (0, body);
@@ -155,6 +232,22 @@ fn check_elements(body: &[u8], limits: &JsonLimits) -> Result<(), DecodeError> {
         };
     }
     if count > limit { Err(DecodeError::TooManyElements { limit }) } else { Ok(()) }
+}
+
+/// Whether there may be more commas than the limit outside of strings, where no two are neighbours.
+/// Looks no further than it takes to know.
+fn may_hold_more(body: &[u8], limit: usize) -> bool {
+    const PIECE_BYTES: usize = 16 * 1024;
+    let (mut count, mut rest) = (0, body);
+    while count + rest.len().div_ceil(2) > limit {
+        if rest.is_empty() {
+            return true;
+        }
+        let (piece, behind) = rest.split_at_checked(PIECE_BYTES).unwrap_or((rest, &[]));
+        count += memchr::memchr_iter(b',', piece).count();
+        rest = behind;
+    }
+    false
 }
 
 /// What follows the string that `inside` begins in.
@@ -200,14 +293,18 @@ fn check_numbers(body: &[u8], structure: &[u32], limits: &JsonLimits) -> Result<
             continue;
         }
         let atom = body.get(offset..end).unwrap_or_default();
-        let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
         if atom.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
-            && atom.iter().take_while(|byte| is_number(byte)).count() > limit
+            && atom.iter().take_while(|byte| is_of_number(byte)).count() > limit
         {
             return Err(DecodeError::NumberTooLong { offset, limit });
         }
     }
     Ok(())
+}
+
+/// Whether a number may hold this byte.
+fn is_of_number(byte: &u8) -> bool {
+    byte.is_ascii_digit() || b"+-.eE".contains(byte)
 }
 
 /// Holds the number of nodes, and refuses objects that name a member twice.
@@ -280,12 +377,57 @@ mod tests {
 
     use super::*;
 
+    /// Decodes a body where it lies, and as a copy, which gives the same.
     fn decode(body: &[u8]) -> Result<String, DecodeError> {
+        let copied = decode_as(body);
+        // What follows a body in an input is no part of it, whatever it is.
+        for padding in [b"}\"],0 1e9\\".repeat(8), vec![0; PADDING_BYTES], b" ".to_vec()] {
+            let mut room = [body, &padding].concat();
+            let read = decode_as(Body::Spent { room: &mut room, body_bytes: body.len() });
+            assert_eq!(read, copied, "{:?}", String::from_utf8_lossy(body));
+            assert_eq!(room[body.len()..], padding);
+        }
+        copied
+    }
+
+    fn decode_as<'b>(body: impl Into<Body<'b>>) -> Result<String, DecodeError> {
         Decoder::new(JsonLimits::default()).decode(body, |view| {
             let mut out = Vec::new();
             view.encode(&mut out);
             String::from_utf8(out).expect("UTF-8")
         })
+    }
+
+    #[test]
+    fn a_long_body_is_decoded_where_it_lies() {
+        let mut decoder = Decoder::new(JsonLimits::default());
+        let body = format!("[\"{}\\n\"]", "x".repeat(300_000));
+        let mut room = [body.as_bytes(), &[0; PADDING_BYTES]].concat();
+        let place = room.as_ptr_range();
+        let spent = Body::Spent { room: &mut room, body_bytes: body.len() };
+        let read = decoder.decode(spent, |view| {
+            let text = view.elements().next().and_then(View::as_str).expect("a string");
+            (place.contains(&text.as_ptr()), text.len())
+        });
+        assert_eq!(read, Ok((true, 300_001)));
+        assert_eq!(decoder.arena.capacity(), 0);
+    }
+
+    #[test]
+    fn what_a_large_body_grew_is_given_back() {
+        let mut decoder = Decoder::new(JsonLimits::default());
+        for is_spent in [false, true] {
+            let body = format!("[{}1]", "1,".repeat(50_000));
+            let mut room = (body + &" ".repeat(ARENA_KEPT_BYTES_MAX)).into_bytes();
+            let body_bytes = room.len() - PADDING_BYTES;
+            let body = match is_spent {
+                true => Body::Spent { room: &mut room, body_bytes },
+                false => Body::Kept(&room),
+            };
+            decoder.decode(body, |_| ()).expect("an array");
+            assert_eq!(decoder.arena.capacity(), 0);
+            assert_eq!(decoder.tape.as_ref().map_or(0, |tape| tape.0.capacity()), 0);
+        }
     }
 
     #[test]
@@ -350,6 +492,31 @@ mod tests {
         decode(number(400).as_bytes()).expect("at the limit");
         let error = decode(number(401).as_bytes());
         assert_eq!(error, Err(DecodeError::NumberTooLong { offset: 1, limit: 400 }));
+    }
+
+    #[test]
+    fn a_long_number_is_found_wherever_it_stands() {
+        for offset in 1..=900 {
+            let ones = |count| "1".repeat(count);
+            let number = |digits: usize| format!("{:offset$}0.{}, 7]", "[", ones(digits - 2));
+            decode(number(400).as_bytes()).expect("at the limit");
+            let error = decode(number(401).as_bytes());
+            assert_eq!(error, Err(DecodeError::NumberTooLong { offset, limit: 400 }));
+        }
+        let text = format!("[\"{}\", {:2000}]", "-1.5e+7".repeat(1000), 1);
+        assert!(decode(text.as_bytes()).is_ok(), "digits in a string are no number, nor blanks");
+    }
+
+    #[test]
+    fn elements_are_counted_wherever_they_stand() {
+        let wide = |count: usize| "1,".repeat(count - 2) + "1";
+        for (before, behind) in [(0, 300_000), (300_000, 0), (70_000, 70_000), (1, 1)] {
+            let blanks = |count| " ".repeat(count);
+            let body = |count| format!("{}[{}]{}", blanks(before), wide(count), blanks(behind));
+            decode(body(100_000).as_bytes()).expect("at the limit");
+            let error = decode(body(100_001).as_bytes());
+            assert_eq!(error, Err(DecodeError::TooManyElements { limit: 100_000 }));
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::controller::dispatch::{Envelope, Reaction};
 use crate::http::frame::EventId;
 use crate::http::h1::encode::HeadWriter;
 use crate::http::head::{Method, Persistence, RequestHead};
+use crate::jsonrpc::decode::Body;
 use crate::session::conversation::{ResumeError, Session, TooMany};
 use crate::session::owner::Owner;
 
@@ -23,7 +24,7 @@ pub(super) fn answer(
     shard: &Rc<Shard>,
     head: &RequestHead<'_>,
     route: Route,
-    body: &[u8],
+    body: Body<'_>,
     peer: &impl Transport,
     out: &mut Vec<u8>,
 ) -> Found {
@@ -73,7 +74,7 @@ pub(super) fn answer(
 fn message(
     shard: &Rc<Shard>,
     plan: ReplyPlan,
-    body: &[u8],
+    body: Body<'_>,
     envelope: Envelope<'_>,
     out: &mut Vec<u8>,
 ) -> Found {

@@ -9,6 +9,9 @@
 //!   └────▶ Body ─▶ … bytes … ───▶ answer ─┘
 //! ```
 //!
+//! A long body is received and decoded where it lies: `input` gets room for all of it once its head
+//! is read, and is as large for the next one, since the core keeps a few large buffers.
+//!
 //! Spec: RFC 9112 §9.3 (pipelining, order), §9.6; RFC 9110 §10.1.1 (`Expect`). Limits: those of
 //! heads and bodies, `head_timeout`, `body_*`, `output_bytes_max`, `pipeline_requests_max`.
 //! Invariant: `used <= input.len()`; after an answer that closes nothing more is read.
@@ -34,6 +37,7 @@ use crate::http::h1::body::{BodyDecoder, BodyError, Progress};
 use crate::http::h1::encode::CONTINUE;
 use crate::http::h1::head::{Decoded, FieldSlots, decode};
 use crate::http::head::{Expectation, Framing, Persistence, RequestHead};
+use crate::jsonrpc::decode::{Body, PADDING_BYTES};
 use crate::session::conversation::Session;
 
 /// The working state of a connection.
@@ -250,7 +254,7 @@ impl Exchange {
         }
     }
 
-    /// Reads a request from its head on. Usually all of it is there, and nothing is copied.
+    /// Reads a request from its head on. Usually all of it is there.
     fn read_request(&mut self, peer: &impl Transport) -> Found {
         let (shard, bytes) = (&self.shard, &self.input[self.used..]);
         if bytes.is_empty() {
@@ -287,7 +291,7 @@ impl Exchange {
                 self.reading = Reading::Head { since: None };
                 found
             }
-            Taken::InPart { framing, expects } => {
+            Taken::Apart { framing, expects } => {
                 self.begin_body(framing, head_bytes, expects, peer)
             }
             Taken::Elsewhere(worker) => Step::Moves(worker).into(),
@@ -317,10 +321,26 @@ impl Exchange {
                 if expects && self.input.len() == head_bytes {
                     self.output.extend_from_slice(CONTINUE);
                 }
+                self.read_begun(head_bytes, decoder, peer)
+            }
+            Err(error) => self.refuse_body(error),
+        }
+    }
+
+    /// Reads a body that began: all of it may be there, in chunks or too long to be copied.
+    fn read_begun(
+        &mut self,
+        head_bytes: usize,
+        mut decoder: BodyDecoder,
+        peer: &impl Transport,
+    ) -> Found {
+        match decoder.advance(&mut self.input) {
+            Ok(Progress::Incomplete) => {
                 let since = self.shard.now();
                 self.reading = Reading::Body(Box::new(BodyReading { head_bytes, decoder, since }));
-                self.read(peer) // Chunks may all be there already.
+                Step::Starved.into()
             }
+            Ok(Progress::Complete { body, next_start }) => self.read_body(body, next_start, peer),
             Err(error) => self.refuse_body(error),
         }
     }
@@ -330,28 +350,36 @@ impl Exchange {
         // Who announces much and sends little is given no more than this.
         const ROOM_BYTES_MAX: usize = 1024 * 1024;
         let body_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(ROOM_BYTES_MAX);
-        let missing = (head_bytes + body_bytes).saturating_sub(self.input.len());
-        self.input.reserve(missing);
+        let wanted = head_bytes + body_bytes + PADDING_BYTES;
+        self.input.reserve(wanted.saturating_sub(self.input.len()));
     }
 
     /// Answers the request whose head stands at the start of the input and whose body is whole.
+    /// Nobody reads the body after that, so it is decoded where it lies.
     fn read_body(&mut self, body: Range<usize>, next_start: usize, peer: &impl Transport) -> Found {
+        let received_bytes = self.input.len();
+        self.input.resize(received_bytes + PADDING_BYTES, 0);
+        let (text, room) = self.input.split_at_mut(body.start.min(received_bytes));
         let mut slots = FieldSlots::new();
-        let decoded = decode(&self.input, &mut slots, &self.shard.limits().head);
+        let decoded = decode(text, &mut slots, &self.shard.limits().head);
         let Ok(Decoded::Head { head, .. }) = decoded else {
             // The same bytes were a head when the body began.
             debug_assert!(false, "a head changed while its body came");
             self.give_up(400, "malformed request");
             return Step::Answered(Persistence::Close).into();
         };
-        let body = self.input.get(body).unwrap_or_default();
         let found = match route::admit(&head, &self.shard) {
-            Ok(route) => answer(&self.shard, &head, route, body, peer, &mut self.output),
+            Ok(route) => {
+                let body = Body::Spent { room, body_bytes: body.len() };
+                answer(&self.shard, &head, route, body, peer, &mut self.output)
+            }
             Err(refusal) => {
-                Step::Answered(refuse(&self.shard, &head, refusal, Some(body), &mut self.output))
+                // The body is there; what it says does not matter.
+                Step::Answered(refuse(&self.shard, &head, refusal, Some(room), &mut self.output))
                     .into()
             }
         };
+        self.input.truncate(received_bytes);
         self.used = next_start;
         self.reading = Reading::Head { since: None };
         found
@@ -372,12 +400,15 @@ impl Exchange {
     }
 }
 
+/// A longer body is decoded where it lies, for which its head is read twice.
+const COPIED_BYTES_MAX: usize = 32 * 1024;
+
 /// What became of a request whose head was read.
 enum Taken {
     /// Its body was there too, or was not looked at.
     Whole { found: Found, body_bytes: usize },
-    /// Some of its body is missing.
-    InPart { framing: Framing, expects: bool },
+    /// Some of its body is missing, or it is long.
+    Apart { framing: Framing, expects: bool },
     /// It belongs to this worker.
     Elsewhere(usize),
 }
@@ -407,10 +438,12 @@ fn take(
     count(&shard.counters().requests);
     let body = whole_body(head.framing, behind, shard.limits().body.body_bytes_max);
     let found = match (admitted, body) {
-        (Ok(route), Some(body)) => answer(shard, head, route, body, peer, output),
-        (Ok(_), None) => {
+        (Ok(route), Some(body)) if body.len() <= COPIED_BYTES_MAX => {
+            answer(shard, head, route, Body::Kept(body), peer, output)
+        }
+        (Ok(_), _) => {
             let expects = head.expectation == Expectation::Continue;
-            return Taken::InPart { framing: head.framing, expects };
+            return Taken::Apart { framing: head.framing, expects };
         }
         (Err(refusal), _) => Step::Answered(refuse(shard, head, refusal, body, output)).into(),
     };

@@ -241,6 +241,28 @@ fn blocking_calls_beyond_the_queue_are_refused() {
     });
 }
 
+/// Bodies that are decoded where they lie, one behind the other and behind short ones.
+#[test]
+fn long_messages_are_answered_in_order() {
+    each(plain, |house| {
+        let (mut conn, mut bytes, mut messages) = (house.connect(), Vec::new(), Vec::new());
+        for (index, length) in [40_000, 5, 33_000, 200_000, 90_000, 5].into_iter().enumerate() {
+            let message = format!("{index}\n\"é{}", "x".repeat(length));
+            let ask = Ask::call(LEGACY, "echo", json!({"message": message}));
+            conn.expect(&ask);
+            bytes.extend(ask.bytes());
+            messages.push(message);
+        }
+        std::thread::scope(|scope| {
+            let mut writer = conn.second_hand();
+            scope.spawn(move || writer.write(&bytes));
+            for message in &messages {
+                assert!(conn.read().said() == message, "{}", message.len());
+            }
+        });
+    });
+}
+
 /// A megabyte both ways.
 #[test]
 fn large_messages_go_both_ways() {
