@@ -215,6 +215,11 @@ mod tests {
     }
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Echo {
+        message: String,
+    }
+
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Pair {
         a: f64,
         b: f64,
@@ -230,6 +235,7 @@ mod tests {
         for tool in [
             Tool::new("text", "Text", async |_: Cx, (): ()| Ok("text")),
             Tool::new("take", "Takes", async |_: Cx, _: Pair| Ok("taken")),
+            Tool::new("echo", "Echoes", async |_: Cx, Echo { message }: Echo| Ok(message)),
             Tool::new("add", "Adds", async |_: Cx, Pair { a, b }: Pair| Ok(a + b)),
             Tool::new("wait", "Waits", async |_: Cx, (): ()| -> Result<(), _> { pending().await }),
         ] {
@@ -318,6 +324,56 @@ mod tests {
             assert_eq!(steady(&bytes, 1, "200 OK"), 1);
             assert_eq!(steady(&bytes.repeat(16), 16, "200 OK"), 16);
         }
+    }
+
+    fn echo_of(bytes: usize) -> Vec<u8> {
+        let message = "x".repeat(bytes);
+        legacy("tools/call", &format!(r#"{{"name":"echo","arguments":{{"message":"{message}"}}}}"#))
+    }
+
+    #[test]
+    fn a_call_with_a_long_text_allocates_that_alone() {
+        for kibibytes in [1, 16, 31, 33, 65, 256] {
+            let bytes = echo_of(kibibytes * 1024);
+            assert_eq!(steady(&bytes, 1, "200 OK"), 1, "{kibibytes} KiB");
+            assert_eq!(steady(&bytes.repeat(2), 2, "200 OK"), 2, "two of {kibibytes} KiB");
+        }
+    }
+
+    /// Whatever came on a connection, it holds nothing of it once it waits; the core keeps a few
+    /// buffers for all.
+    #[test]
+    fn connections_give_back_what_large_bodies_took() {
+        const COUNT: usize = 100;
+        /// `KEPT_LARGE_BYTES_MAX` of the buffers, and what the decoder keeps of such a body.
+        const KEPT_BYTES_MAX: usize = 2 * 1024 * 1024 + 640 * 1024;
+        let shard = shard();
+        let busy = Rc::new(workbench(shard.clone(), 4, |transport, _parcel| Err(transport)));
+        let mut context = Context::from_waker(Waker::noop());
+        let request = echo_of(256 * 1024);
+        let before = HELD_BYTES.get();
+        let mut open: Vec<_> = (0..COUNT)
+            .map(|_| {
+                let (pipe, busy) = (Pipe::default(), busy.clone());
+                let busy = move |transport, shift| busy(transport, shift);
+                let shift = Shift::Wait;
+                (pipe.clone(), Box::pin(serve_connection(pipe, shift, shard.clone(), busy)))
+            })
+            .collect();
+        let (begin, rest) = request.split_at(100 * 1024);
+        // All of them have a part of a body at once before the first is whole.
+        for part in [begin, rest] {
+            for (pipe, connection) in &mut open {
+                pipe.put(part);
+                assert!(connection.as_mut().poll(&mut context).is_pending());
+                let answer = pipe.empty();
+                let is_answer = answer.len() > 256 * 1024 && answer.starts_with("HTTP/1.1 200");
+                assert_eq!(is_answer, part.len() == rest.len(), "{} bytes", answer.len());
+            }
+        }
+        let held_bytes = HELD_BYTES.get().wrapping_sub(before);
+        println!("{COUNT} connections: {held_bytes} bytes");
+        assert!(held_bytes <= KEPT_BYTES_MAX + COUNT * 4096, "{held_bytes}");
     }
 
     #[test]

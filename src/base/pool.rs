@@ -2,10 +2,10 @@
 //!
 //! A connection that waits holds neither. One that works takes a buffer and a box, and gives both
 //! back when it is idle again, so that a request allocates nothing once the pools are warm.
-//! Limits: what a pool keeps (`kept_count_max`, `kept_bytes_max`); what is taken is bounded by who
-//! takes it.
+//! Limits: what a pool keeps (`kept_count_max`, `kept_bytes_max`, `large_bytes_max`); what is taken
+//! is bounded by who takes it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,33 +16,53 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub struct BufferPool {
     kept: RefCell<Vec<Vec<u8>>>,
+    /// What the large ones among them take, those over `kept_bytes_max`.
+    large_bytes: Cell<usize>,
     kept_count_max: usize,
     kept_bytes_max: usize,
+    large_bytes_max: usize,
 }
 
 impl BufferPool {
-    /// A pool that keeps up to `kept_count_max` buffers of up to `kept_bytes_max` bytes each.
+    /// A pool that keeps up to `kept_count_max` buffers of up to `kept_bytes_max` bytes each, among
+    /// them larger ones as long as those take up to `large_bytes_max` together.
     #[must_use]
-    pub fn new(kept_count_max: usize, kept_bytes_max: usize) -> Self {
-        Self { kept: RefCell::default(), kept_count_max, kept_bytes_max }
+    pub fn new(kept_count_max: usize, kept_bytes_max: usize, large_bytes_max: usize) -> Self {
+        Self {
+            kept: RefCell::default(),
+            large_bytes: Cell::new(0),
+            kept_count_max,
+            kept_bytes_max,
+            large_bytes_max,
+        }
     }
 
-    /// An empty buffer, with whatever capacity its last user left it.
+    /// An empty buffer, with whatever capacity its last user left it. The one that came last is
+    /// taken first: its bytes are still in the cache, and where bodies are large, so is it.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
-        self.kept.borrow_mut().pop().unwrap_or_default()
+        let buffer = self.kept.borrow_mut().pop().unwrap_or_default();
+        if buffer.capacity() > self.kept_bytes_max {
+            self.large_bytes.set(self.large_bytes.get() - buffer.capacity());
+        }
+        buffer
     }
 
-    /// Gives a buffer back. One that grew past `kept_bytes_max` is freed.
+    /// Gives a buffer back. It is freed if there is no place for it.
     pub fn give(&self, mut buffer: Vec<u8>) {
         let mut kept = self.kept.borrow_mut();
-        if buffer.capacity() > 0
-            && buffer.capacity() <= self.kept_bytes_max
-            && kept.len() < self.kept_count_max
-        {
-            buffer.clear();
-            kept.push(buffer);
+        if buffer.capacity() == 0 || kept.len() >= self.kept_count_max {
+            return;
         }
+        if buffer.capacity() > self.kept_bytes_max {
+            let large_bytes = self.large_bytes.get().saturating_add(buffer.capacity());
+            if large_bytes > self.large_bytes_max {
+                return;
+            }
+            self.large_bytes.set(large_bytes);
+        }
+        buffer.clear();
+        kept.push(buffer);
     }
 }
 
@@ -157,13 +177,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_comes_back_empty_unless_it_grew_too_large() {
-        let pool = BufferPool::new(1, 64);
+    fn a_buffer_comes_back_empty_if_there_is_a_place_for_it() {
+        let pool = BufferPool::new(1, 64, 0);
         pool.give(Vec::with_capacity(64));
         pool.give(Vec::with_capacity(32));
-        assert_eq!(pool.take().capacity(), 64, "the second found no room");
+        assert_eq!(pool.take().capacity(), 64, "the second found no place");
         pool.give(Vec::with_capacity(65));
-        assert_eq!(pool.take().capacity(), 0);
+        assert_eq!(pool.take().capacity(), 0, "no large one is kept");
+        pool.give(vec![1]);
+        assert!(pool.take().is_empty());
+    }
+
+    #[test]
+    fn large_buffers_are_kept_up_to_what_they_take_together() {
+        let pool = BufferPool::new(8, 64, 300);
+        for _ in 0..3 {
+            for capacity in [100, 200, 65, 64] {
+                pool.give(Vec::with_capacity(capacity));
+            }
+            let kept = [64, 200, 100, 0].map(|capacity| (pool.take().capacity(), capacity));
+            assert!(kept.iter().all(|(found, wanted)| found == wanted), "{kept:?}");
+        }
     }
 
     #[test]

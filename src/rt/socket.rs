@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, sockopt};
@@ -60,6 +61,19 @@ impl Socket {
         Ok(rustix::io::fcntl_dupfd_cloexec(self, 0)?)
     }
 
+    /// Notes what a receive found that asked for so many bytes.
+    fn received(&self, received: Result<usize, Errno>, asked_bytes: usize) -> io::Result<usize> {
+        match received {
+            Ok(received_bytes) => {
+                if received_bytes > 0 && received_bytes < asked_bytes {
+                    self.readiness.drained(Direction::Read, false);
+                }
+                Ok(received_bytes)
+            }
+            Err(cause) => Err(self.note(Direction::Read, cause)),
+        }
+    }
+
     fn note(&self, direction: Direction, cause: Errno) -> io::Error {
         if cause == Errno::AGAIN {
             self.readiness.drained(direction, true);
@@ -82,15 +96,14 @@ impl Transport for Socket {
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
-            Ok((received_bytes, _)) => {
-                if received_bytes > 0 && received_bytes < buffer.len() {
-                    self.readiness.drained(Direction::Read, false);
-                }
-                Ok(received_bytes)
-            }
-            Err(cause) => Err(self.note(Direction::Read, cause)),
-        }
+        let received = rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT);
+        self.received(received.map(|(count, _)| count), buffer.len())
+    }
+
+    fn receive_behind(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let asked_bytes = buffer.capacity() - buffer.len();
+        let received = rustix::net::recv(self, spare_capacity(buffer), RecvFlags::DONTWAIT);
+        self.received(received.map(|(count, _)| count), asked_bytes)
     }
 
     fn writable(&self) -> impl Future<Output = io::Result<()>> {
@@ -263,6 +276,32 @@ mod tests {
                 socket.readable().await.unwrap();
                 assert_eq!(socket.receive(&mut buffer).unwrap(), 0);
             }
+        });
+    }
+
+    #[test]
+    fn what_is_received_behind_something_tells_what_is_left() {
+        on_both(async || {
+            let (socket, mut peer) = unix_pair();
+            let timers = crate::base::timers::Timers::new();
+            let passed = crate::base::time::Deadline(0);
+            let mut buffer = Vec::with_capacity(64);
+            buffer.extend_from_slice(b"before ");
+            let room_bytes = buffer.capacity() - buffer.len();
+            peer.write_all(&vec![b'x'; room_bytes + 1]).unwrap();
+            socket.readable().await.unwrap();
+            assert_eq!(socket.receive_behind(&mut buffer).unwrap(), room_bytes);
+            assert_eq!(buffer, [&b"before "[..], &vec![b'x'; room_bytes]].concat());
+            socket.readable().await.unwrap();
+            let mut rest = Vec::with_capacity(64);
+            assert_eq!(socket.receive_behind(&mut rest).unwrap(), 1, "less than was asked for");
+            timers.timeout(passed, socket.readable()).await.unwrap_err();
+            let error = socket.receive_behind(&mut rest).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(rest, b"x");
+            drop(peer);
+            socket.readable().await.unwrap();
+            assert_eq!(socket.receive_behind(&mut rest).unwrap(), 0);
         });
     }
 

@@ -171,8 +171,8 @@ impl Exchange {
         if self.is_drained || self.burst_count >= self.shard.limits().pipeline_requests_max {
             return Ok(Some(self.pause_for_input()));
         }
-        match wire::receive(transport, &self.shard, &mut self.input)? {
-            Received::Bytes { all } => {
+        match wire::receive_much(transport, &self.shard, &mut self.input)? {
+            Received::Bytes { all, .. } => {
                 self.is_drained = all;
                 Ok(None)
             }

@@ -125,9 +125,11 @@ pub struct Shard {
 }
 
 /// What one receive takes at most.
-const RECEIVE_BYTES_MAX: usize = 64 * 1024;
+pub(super) const RECEIVE_BYTES_MAX: usize = 64 * 1024;
 const KEPT_BUFFERS_MAX: usize = 256;
 const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// What those take together that are larger, kept for the bodies and answers that come next.
+const KEPT_LARGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 impl Shard {
     /// The shard of a core.
@@ -169,7 +171,7 @@ impl Shard {
             roamers: Roamers::default(),
             are_tasks_watched: Cell::new(false),
             are_sessions_watched: Cell::new(false),
-            buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX),
+            buffers: BufferPool::new(KEPT_BUFFERS_MAX, KEPT_BUFFER_BYTES_MAX, KEPT_LARGE_BYTES_MAX),
             scratch: RefCell::new(vec![0; RECEIVE_BYTES_MAX].into_boxed_slice()),
             familiar_heads: RefCell::new(FamiliarHeads::new(&settings.limits.head)),
             length_digits: Cell::new(3),

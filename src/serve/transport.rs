@@ -28,6 +28,19 @@ pub trait Transport {
     /// `WouldBlock` when nothing is there; otherwise what the connection died of.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Like `receive`, behind what `buffer` holds, as much as it has capacity for. `Ok(0)` is the
+    /// end of the peer's stream if there was any capacity left.
+    ///
+    /// # Errors
+    /// As `receive`.
+    fn receive_behind(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let held_bytes = buffer.len();
+        buffer.resize(buffer.capacity(), 0);
+        let received = self.receive(&mut buffer[held_bytes..]);
+        buffer.truncate(held_bytes + *received.as_ref().unwrap_or(&0));
+        received
+    }
+
     /// Waits until `send` would not block. Cancel-safe.
     async fn writable(&self) -> io::Result<()>;
 

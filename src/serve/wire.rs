@@ -4,12 +4,12 @@
 //! `linger_timeout`, `linger_bytes_max`.
 
 use std::future::Future;
-use std::io::{ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::connection::CloseReason;
-use super::shard::Shard;
+use super::shard::{RECEIVE_BYTES_MAX, Shard};
 use super::transport::Transport;
 use crate::base::time::Deadline;
 use crate::base::timers::{Elapsed, Sleep};
@@ -19,6 +19,8 @@ use crate::base::timers::{Elapsed, Sleep};
 pub(super) enum Received {
     /// Bytes, at the end of the buffer.
     Bytes {
+        /// How many.
+        count: usize,
         /// Whether they were all there was.
         all: bool,
     },
@@ -28,20 +30,43 @@ pub(super) enum Received {
     End,
 }
 
-/// Receives what is there to the end of `buffer`.
+/// Receives what is there to the end of `buffer`, one scratch of it at most.
 pub(super) fn receive<T: Transport>(
     transport: &T,
     shard: &Shard,
     buffer: &mut Vec<u8>,
 ) -> Result<Received, CloseReason> {
     let mut scratch = shard.scratch.borrow_mut();
+    let received = received(scratch.len(), || transport.receive(&mut scratch))?;
+    if let Received::Bytes { count, .. } = received {
+        buffer.extend_from_slice(&scratch[..count]);
+    }
+    Ok(received)
+}
+
+/// Receives what is there to the end of `buffer`. One that has room for as much as the scratch is
+/// received into, all its room at once: it is a large body's, or was.
+pub(super) fn receive_much<T: Transport>(
+    transport: &T,
+    shard: &Shard,
+    buffer: &mut Vec<u8>,
+) -> Result<Received, CloseReason> {
+    let room_bytes = buffer.capacity() - buffer.len();
+    if room_bytes < RECEIVE_BYTES_MAX {
+        return receive(transport, shard, buffer);
+    }
+    received(room_bytes, || transport.receive_behind(buffer))
+}
+
+/// Receives until no signal comes between.
+fn received(
+    asked_bytes: usize,
+    mut receive: impl FnMut() -> io::Result<usize>,
+) -> Result<Received, CloseReason> {
     loop {
-        match transport.receive(&mut scratch) {
+        match receive() {
             Ok(0) => return Ok(Received::End),
-            Ok(count) => {
-                buffer.extend_from_slice(&scratch[..count]);
-                return Ok(Received::Bytes { all: count < scratch.len() });
-            }
+            Ok(count) => return Ok(Received::Bytes { count, all: count < asked_bytes }),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Nothing),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return Err(CloseReason::PeerGone),
@@ -220,25 +245,25 @@ mod tests {
     }
 
     impl Transport for Interrupted {
-        async fn readable(&self) -> std::io::Result<()> {
+        async fn readable(&self) -> io::Result<()> {
             self.inner.readable().await
         }
-        fn receive(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
             if !self.once.replace(true) {
                 return Err(ErrorKind::Interrupted.into());
             }
             self.inner.receive(buffer)
         }
-        async fn writable(&self) -> std::io::Result<()> {
+        async fn writable(&self) -> io::Result<()> {
             self.inner.writable().await
         }
-        fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        fn send(&self, bytes: &[u8]) -> io::Result<usize> {
             self.inner.send(bytes)
         }
-        fn send_vectored(&self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
             self.inner.send_vectored(slices)
         }
-        fn pending_error(&self) -> Option<std::io::Error> {
+        fn pending_error(&self) -> Option<io::Error> {
             self.inner.pending_error()
         }
         fn address(&self) -> Option<IpAddr> {

@@ -91,14 +91,27 @@ impl Lane {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.bytes.is_empty() && !buffer.is_empty() {
+        let mut filled = 0;
+        self.take(buffer.len(), |piece| {
+            buffer[filled..filled + piece.len()].copy_from_slice(piece);
+            filled += piece.len();
+        })
+    }
+
+    fn read_behind(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        self.take(buffer.capacity() - buffer.len(), |piece| buffer.extend_from_slice(piece))
+    }
+
+    /// Takes so many bytes at most, in two pieces.
+    fn take(&mut self, room: usize, mut put: impl FnMut(&[u8])) -> io::Result<usize> {
+        if self.bytes.is_empty() && room > 0 {
             return if self.ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
         }
-        let count = buffer.len().min(self.bytes.len());
+        let count = room.min(self.bytes.len());
         let (front, back) = self.bytes.as_slices();
         let at = count.min(front.len());
-        buffer[..at].copy_from_slice(&front[..at]);
-        buffer[at..count].copy_from_slice(&back[..count - at]);
+        put(&front[..at]);
+        put(&back[..count - at]);
         self.bytes.drain(..count);
         wake(&mut self.writer);
         Ok(count)
@@ -199,6 +212,14 @@ impl Transport for ServerEnd {
             wait(&mut shared.to_server.reader, context)
         })
         .await
+    }
+
+    fn receive_behind(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let mut shared = self.shared.borrow_mut();
+        if shared.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        shared.to_server.read_behind(buffer)
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -371,6 +392,24 @@ mod tests {
         assert!(now(server.writable()).is_none());
         assert!(matches!(now(client.read(&mut buffer)), Some(Ok(3))));
         assert!(now(server.writable()).is_some());
+    }
+
+    #[test]
+    fn what_is_received_behind_something_fills_its_capacity_and_no_more() {
+        let (server, client) = pipe(Windows::default());
+        let mut buffer = Vec::with_capacity(8);
+        let capacity = buffer.capacity();
+        buffer.extend_from_slice(b"ab");
+        assert_eq!(kind(server.receive_behind(&mut buffer)), Some(ErrorKind::WouldBlock));
+        assert!(matches!(now(client.write(&[b'c'; 64])), Some(Ok(()))));
+        assert_eq!(server.receive_behind(&mut buffer).ok(), Some(capacity - 2));
+        assert_eq!(buffer, [&b"ab"[..], &vec![b'c'; capacity - 2]].concat());
+        assert_eq!(buffer.capacity(), capacity);
+        client.end();
+        let mut rest = Vec::with_capacity(128);
+        assert_eq!(server.receive_behind(&mut rest).ok(), Some(66 - capacity));
+        assert_eq!(server.receive_behind(&mut rest).ok(), Some(0));
+        assert_eq!(rest.len(), 66 - capacity);
     }
 
     #[test]
