@@ -142,8 +142,14 @@ impl Decoder {
     ) -> Result<R, DecodeError> {
         let Self { arena, buffers, tape: kept_tape, limits } = self;
         let body = body.into();
-        check_elements(body.text(), limits)?;
-        let Place { room, body_bytes, original } = place(body, arena, limits);
+        // An element takes a byte at least.
+        if body.text().len() > limits.json_elements_max {
+            check_elements(body.text(), limits)?;
+        }
+        let Place { room, body_bytes, original } = match body {
+            Body::Kept(body) => copied(body, arena),
+            Body::Spent { room, body_bytes } => lent(room, body_bytes, arena, limits),
+        };
         let mut tape: Tape<'_> = kept_tape.take().unwrap_or_else(Tape::null).reset();
         let filled = simd_json::fill_tape_padded(room, body_bytes, buffers, &mut tape)
             .map_err(|error| not_json(&error, limits));
@@ -168,25 +174,31 @@ struct Place<'p> {
     original: &'p [u8],
 }
 
-/// Finds the place where a body is decoded: its own, or else the arena.
-fn place<'p>(body: Body<'p>, arena: &'p mut Vec<u8>, limits: &JsonLimits) -> Place<'p> {
-    let original = match body {
-        Body::Kept(body) => body,
-        Body::Spent { room, body_bytes } => {
-            let is_padded = room.len().saturating_sub(body_bytes) >= INPUT_PADDING;
-            let text = room.get(..body_bytes).unwrap_or_default();
-            // The tape borrows the room, so numbers could not be looked at afterwards.
-            if is_padded && !has_long_number(text, limits.number_digits_max) {
-                return Place { room, body_bytes, original: &[] };
-            }
-            room.get(..body_bytes).unwrap_or_default()
-        }
-    };
+/// A place in the arena.
+#[inline]
+fn copied<'p>(body: &'p [u8], arena: &'p mut Vec<u8>) -> Place<'p> {
     arena.clear();
-    arena.reserve(original.len() + INPUT_PADDING);
-    arena.extend_from_slice(original);
+    arena.reserve(body.len() + INPUT_PADDING);
+    arena.extend_from_slice(body);
     arena.extend_from_slice(&[b' '; INPUT_PADDING]);
-    Place { room: arena, body_bytes: original.len(), original }
+    Place { room: arena, body_bytes: body.len(), original: body }
+}
+
+/// The place where the body lies, if it can be decoded there.
+#[inline(never)]
+fn lent<'p>(
+    room: &'p mut [u8],
+    body_bytes: usize,
+    arena: &'p mut Vec<u8>,
+    limits: &JsonLimits,
+) -> Place<'p> {
+    let is_padded = room.len().saturating_sub(body_bytes) >= INPUT_PADDING;
+    let body = room.get(..body_bytes).unwrap_or_default();
+    // The tape borrows the room, so numbers could not be looked at afterwards.
+    if is_padded && !has_long_number(body, limits.number_digits_max) {
+        return Place { room, body_bytes, original: &[] };
+    }
+    copied(room.get(..body_bytes).unwrap_or_default(), arena)
 }
 
 /// Whether more bytes than the limit stand together that may be those of a number, in a string or
