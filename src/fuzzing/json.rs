@@ -1,13 +1,14 @@
 //! JSON: messages, and the schemas of forms that servers ask with.
 //!
 //! Fuzzed: `jsonrpc/decode`, `jsonrpc/message`, `mcp/meta`, `client/form`.
-//! Invariant: a decoder keeps nothing of the body before, and reads what another JSON reader reads.
+//! Invariant: a decoder keeps nothing of the body before, reads what another JSON reader reads, and
+//! reads a body where it lies as it reads a copy.
 
 use serde_json::Value;
 
 use super::Cuts;
 use crate::client::form::Form;
-use crate::jsonrpc::decode::{DecodeError, Decoder, JsonLimits};
+use crate::jsonrpc::decode::{Body, DecodeError, Decoder, JsonLimits, PADDING_BYTES};
 use crate::jsonrpc::message::{InvalidMessage, Message};
 use crate::mcp::meta::Meta;
 
@@ -21,6 +22,11 @@ pub(super) fn check_jsonrpc(input: &[u8], cuts: Cuts<'_>) {
     }
     let fresh = describe_message(&mut Decoder::new(JsonLimits::default()), input);
     assert_eq!(describe_message(&mut used, input), fresh, "{:?}", input.escape_ascii());
+    // The same bytes once more stand for those of the request behind it.
+    let mut room = [input, input, &[0; PADDING_BYTES]].concat();
+    let spent = Body::Spent { room: &mut room, body_bytes: input.len() };
+    assert_eq!(describe_message(&mut used, spent), fresh, "{:?}", input.escape_ascii());
+    assert!(room[input.len()..].starts_with(input), "{:?}", input.escape_ascii());
     if let Ok((json, _)) = fresh {
         let twin: Value = serde_json::from_slice(input).unwrap_or_default();
         let ours: Value = serde_json::from_slice(&json).unwrap_or_default();
@@ -49,7 +55,10 @@ fn same_value(one: &Value, other: &Value) -> bool {
 }
 
 /// The value as JSON and the message as words; or why there is none.
-fn describe_message(decoder: &mut Decoder, body: &[u8]) -> Result<(Vec<u8>, String), DecodeError> {
+fn describe_message<'b>(
+    decoder: &mut Decoder,
+    body: impl Into<Body<'b>>,
+) -> Result<(Vec<u8>, String), DecodeError> {
     decoder.decode(body, |value| {
         let mut json = Vec::new();
         value.encode(&mut json);
