@@ -80,7 +80,7 @@ const WAITS: &[(&str, &str)] = &[("src/rt/driver.rs", "the runtime's timer is wh
 const LIMIT_STRUCTS: &[(&str, &str)] = &[
     ("src/http/h1/head/mod.rs", "HeadLimits"),
     ("src/http/h1/body/mod.rs", "BodyLimits"),
-    ("src/jsonrpc/decode.rs", "JsonLimits"),
+    ("src/jsonrpc/decode/mod.rs", "JsonLimits"),
     ("src/handler/ask/mod.rs", "AskLimits"),
     ("src/serve/limits.rs", "ServeLimits"),
     ("src/session/limits.rs", "SessionLimits"),
