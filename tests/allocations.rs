@@ -462,7 +462,7 @@ mod tests {
             drop(pipe.empty());
         });
         println!("call: {call_bytes} bytes beside its connection");
-        assert!(call_bytes <= 752, "{call_bytes}");
+        assert!(call_bytes <= 696, "{call_bytes}");
     }
 
     /// A client of the legacy era may hold one stream open all the time.

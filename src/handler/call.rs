@@ -65,12 +65,7 @@ pub struct Call {
     ground: Rc<Ground>,
     revision: Cell<Revision>,
     capabilities: Cell<ClientCapabilities>,
-    /// The request's id, as JSON.
-    id_json: RefCell<Vec<u8>>,
-    /// The progress token, as JSON; empty without one.
-    token_json: RefCell<Vec<u8>>,
-    /// The handler's part of `_meta`, as JSON; empty without one.
-    meta_json: RefCell<Vec<u8>>,
+    named: RefCell<Named>,
     log_level: Cell<Option<LogLevel>>,
     progress: Cell<f64>,
     frames: RefCell<Frames>,
@@ -78,8 +73,6 @@ pub struct Call {
     session: RefCell<Option<Rc<Session>>>,
     /// The event stream that it answers on, once it needs one: calls of sessions alone.
     stream: RefCell<Option<Rc<EventStream>>>,
-    /// Notifications that found no room in that stream.
-    dropped_count: Cell<u64>,
     /// How many questions its handler waits for.
     waiting_count: Cell<i32>,
     cancelled: Cell<bool>,
@@ -93,6 +86,47 @@ pub struct Call {
     /// What answers are good for, written where the client could be asked.
     binding: RefCell<Binding>,
     tasking: Tasking,
+}
+
+/// What a request says of itself, as JSON: one text behind the other, in one buffer.
+#[derive(Debug, Default)]
+struct Named {
+    json: Vec<u8>,
+    /// Where the id ends and the progress token begins.
+    id_bytes: usize,
+    /// Where that ends and the handler's part of `_meta` begins.
+    token_end: usize,
+}
+
+impl Named {
+    fn write(&mut self, id: Id<'_>, meta: &Meta<'_>) {
+        const KEPT_BYTES_MAX: usize = 4096;
+        self.json.clear();
+        if self.json.capacity() > KEPT_BYTES_MAX {
+            self.json.shrink_to(KEPT_BYTES_MAX);
+        }
+        id.encode(&mut self.json);
+        self.id_bytes = self.json.len();
+        if let Some(token) = meta.token() {
+            token.encode(&mut self.json);
+        }
+        self.token_end = self.json.len();
+        encode_own_meta(&mut self.json, meta);
+    }
+
+    fn id(&self) -> &[u8] {
+        &self.json[..self.id_bytes]
+    }
+
+    /// Empty without one.
+    fn token(&self) -> &[u8] {
+        &self.json[self.id_bytes..self.token_end]
+    }
+
+    /// Empty without one.
+    fn meta(&self) -> &[u8] {
+        &self.json[self.token_end..]
+    }
 }
 
 /// How a call begins.
@@ -130,15 +164,12 @@ impl Call {
             ground,
             revision: Cell::new(Revision::ASSUMED),
             capabilities: Cell::default(),
-            id_json: RefCell::default(),
-            token_json: RefCell::default(),
-            meta_json: RefCell::default(),
+            named: RefCell::default(),
             log_level: Cell::new(None),
             progress: Cell::new(f64::NEG_INFINITY),
             frames: RefCell::default(),
             session: RefCell::default(),
             stream: RefCell::default(),
-            dropped_count: Cell::new(0),
             waiting_count: Cell::new(0),
             cancelled: Cell::new(false),
             cancel_wakers: RefCell::default(),
@@ -163,15 +194,8 @@ impl Call {
         self.frames.borrow_mut().open(start.stream, start.stream_buffer_bytes_max);
         *self.session.borrow_mut() = start.session.cloned();
         *self.stream.borrow_mut() = None;
-        self.dropped_count.set(0);
         self.tasking.open(start.task_owner.clone());
-        rewrite(&self.id_json, |out| start.id.encode(out));
-        rewrite(&self.token_json, |out| {
-            if let Some(token) = start.meta.token() {
-                token.encode(out);
-            }
-        });
-        rewrite(&self.meta_json, |out| encode_own_meta(out, start.meta));
+        self.named.borrow_mut().write(start.id, start.meta);
         Ok(())
     }
 
@@ -235,15 +259,15 @@ impl Call {
 
     /// The request's id as JSON.
     pub fn with_id<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
-        read(&self.id_json.borrow())
+        read(self.named.borrow().id())
     }
 
     pub(super) fn with_meta<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
-        read(&self.meta_json.borrow())
+        read(self.named.borrow().meta())
     }
 
     pub(super) fn with_token<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
-        read(&self.token_json.borrow())
+        read(self.named.borrow().token())
     }
 
     /// Whether logs of this level are sent.
@@ -273,7 +297,9 @@ impl Call {
                     write(out);
                 }
             });
-            self.dropped_count.set(self.dropped_count.get() + u64::from(!taken));
+            if !taken {
+                self.frames.borrow_mut().note_dropped();
+            }
             return taken;
         }
         let taken = self.frames.borrow_mut().push(write);
@@ -349,7 +375,7 @@ impl Call {
     /// How many notifications found no room.
     #[must_use]
     pub fn dropped_count(&self) -> u64 {
-        self.dropped_count.get() + self.frames.borrow().dropped_count()
+        self.frames.borrow().dropped_count()
     }
 
     fn wake_task(&self) {
@@ -440,7 +466,7 @@ impl Call {
 
 impl Work for Call {
     fn answers(&self, id_json: &[u8]) -> bool {
-        *self.id_json.borrow() == id_json
+        self.named.borrow().id() == id_json
     }
 
     fn cancel(&self) {
@@ -450,25 +476,16 @@ impl Work for Call {
 
 /// Writes the members of `_meta` that are neither the envelope's nor the progress token, if any.
 fn encode_own_meta(out: &mut Vec<u8>, meta: &Meta<'_>) {
+    let start = out.len();
     for (index, (name, value)) in meta.own().enumerate() {
         out.push(if index == 0 { b'{' } else { b',' });
         crate::jsonrpc::encode::string(out, name);
         out.push(b':');
         value.encode(out);
     }
-    if !out.is_empty() {
+    if out.len() > start {
         out.push(b'}');
     }
-}
-
-fn rewrite(buffer: &RefCell<Vec<u8>>, write: impl FnOnce(&mut Vec<u8>)) {
-    const KEPT_BYTES_MAX: usize = 4096;
-    let mut buffer = buffer.borrow_mut();
-    buffer.clear();
-    if buffer.capacity() > KEPT_BYTES_MAX {
-        buffer.shrink_to(KEPT_BYTES_MAX);
-    }
-    write(&mut buffer);
 }
 
 /// The calls of one core: those that ended are used again.

@@ -37,7 +37,7 @@ impl Frames {
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let Some(format) = self.format else { return false };
         if !self.has_room() {
-            self.dropped_count += 1;
+            self.note_dropped();
             return false;
         }
         frame(&mut self.bytes, format, write);
@@ -82,6 +82,11 @@ impl Frames {
         for waker in self.waiting.drain(..) {
             waker.wake();
         }
+    }
+
+    /// Notes that one found no room, here or where it went instead.
+    pub fn note_dropped(&mut self) {
+        self.dropped_count += 1;
     }
 
     /// How many frames found no room.
