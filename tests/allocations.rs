@@ -432,7 +432,7 @@ mod tests {
             drop(sessions.open(greeting.clone(), Now(1)).unwrap());
         });
         println!("session: {session_bytes} bytes");
-        assert!(session_bytes <= 336, "{session_bytes}");
+        assert!(session_bytes <= 224, "{session_bytes}");
     }
 
     /// Thousands of calls wait for something at once.
@@ -507,6 +507,6 @@ mod tests {
             assert!(pipe.empty().contains("id: 0-0"));
         });
         println!("event stream: {stream_bytes} bytes beside its idle connection");
-        assert!(stream_bytes <= 504, "{stream_bytes}");
+        assert!(stream_bytes <= 296, "{stream_bytes}");
     }
 }

@@ -177,12 +177,16 @@ impl Model {
         match self.stream.news(carrier) {
             Some(News::Events) => {
                 let mut given = Vec::new();
-                self.stream.take(|events| given.extend_from_slice(events));
+                let growth = self.stream.take(|events| given.extend_from_slice(events));
                 assert_eq!(given, self.kept(self.sent), "once, in order, all there are");
                 self.sent = self.events.len();
+                let mut freed_bytes = 0;
                 if !self.is_numbered {
                     self.first = self.sent;
+                } else if self.first == 0 {
+                    freed_bytes = self.forget_first();
                 }
+                assert_eq!(growth, Growth { added_bytes: 0, freed_bytes });
             }
             Some(News::Document) => {
                 assert_eq!(self.stream.take_document(), self.document.take());

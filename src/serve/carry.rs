@@ -69,7 +69,7 @@ pub struct Carriage {
     input: Vec<u8>,
     /// What is written and not sent.
     output: Vec<u8>,
-    since: Now,
+    /// When something was sent last; when it began, before that.
     last_sent: Now,
     /// Whether the peer may send more.
     is_watched: bool,
@@ -113,7 +113,6 @@ impl Carriage {
             coding: None,
             input: Vec::new(),
             output: Vec::new(),
-            since: now,
             last_sent: now,
             is_watched: true,
             is_readable: Cell::new(false),
@@ -190,7 +189,7 @@ impl Carriage {
     ) -> Result<(), CloseReason> {
         let coding = self.open(shard);
         let mut sent = Ok(());
-        self.stream.take(|events| {
+        let growth = self.stream.take(|events| {
             let (line, end) = match coding {
                 StreamCoding::Chunked => (format!("{:x}\r\n", events.len()), &b"\r\n"[..]),
                 StreamCoding::UntilClose => (String::new(), &b""[..]),
@@ -199,6 +198,9 @@ impl Carriage {
             let slices = [&head[..], line.as_bytes(), events, end].map(IoSlice::new);
             sent = wire::send_slices(transport, &slices, &mut self.output);
         });
+        if let Purpose::Answer(session) | Purpose::Events(session) = &self.purpose {
+            session.note_growth(growth);
+        }
         self.last_sent = shard.now();
         sent
     }
@@ -259,7 +261,7 @@ impl Carriage {
     /// When an answer that takes its time is made a stream that its client can resume.
     fn priming_at(&self, shard: &Shard) -> Deadline {
         let primes = self.coding.is_none() && self.stream.can_pause();
-        if primes { self.since.after(shard.priming_delay()) } else { Deadline::NEVER }
+        if primes { self.last_sent.after(shard.priming_delay()) } else { Deadline::NEVER }
     }
 
     /// Sends what is written. Mostly the peer takes it at once; a box is made to wait for it, which

@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use super::{Session, TooMany};
+use super::{Affairs, Session, TooMany};
 use crate::jsonrpc::encode;
 use crate::session::change::Change;
 use crate::session::question::{Question, Reply};
@@ -50,17 +50,17 @@ impl Session {
         method: &str,
         params_json: &str,
     ) -> Result<Rc<Question>, TooMany> {
-        let mut questions = self.questions.borrow_mut();
+        let mut affairs = self.affairs();
         // A question that its asker let go of waits for nobody.
-        questions.retain(|question| Rc::strong_count(question) > 1);
-        if questions.len() >= self.shared.limits.session_questions_max {
+        affairs.questions.retain(|question| Rc::strong_count(question) > 1);
+        if affairs.questions.len() >= self.shared.limits.session_questions_max {
             return Err(TooMany("session_questions_max"));
         }
-        let id = self.next_question.get();
-        self.next_question.set(id + 1);
+        let id = affairs.next_question;
+        affairs.next_question += 1;
         let question = Question::new(id);
-        questions.push(question.clone());
-        drop(questions);
+        affairs.questions.push(question.clone());
+        drop(affairs);
         self.append(stream, &mut |out| {
             out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
             encode::unsigned(out, id);
@@ -75,19 +75,21 @@ impl Session {
 
     /// Settles the question of this id. One that nobody waits for is none: it came too late.
     pub fn settle(&self, id: u64, reply: Reply) {
-        let mut questions = self.questions.borrow_mut();
+        let mut affairs = self.affairs();
+        let questions = &mut affairs.questions;
         let Some(at) = questions.iter().position(|question| question.id() == id) else { return };
         let question = questions.swap_remove(at);
-        drop(questions);
+        drop(affairs);
         question.settle(reply);
     }
 
     /// Takes a question back that nobody waits for, and tells the client, unless it was settled.
     pub fn withdraw(&self, stream: &EventStream, question: &Rc<Question>) {
-        let mut questions = self.questions.borrow_mut();
+        let mut affairs = self.affairs();
+        let questions = &mut affairs.questions;
         let Some(at) = questions.iter().position(|held| Rc::ptr_eq(held, question)) else { return };
         questions.swap_remove(at);
-        drop(questions);
+        drop(affairs);
         self.append(stream, &mut |out| {
             encode::notification_start(out, "notifications/cancelled");
             out.extend_from_slice(br#"{"requestId":"#);
@@ -101,7 +103,8 @@ impl Session {
     /// # Errors
     /// `watched_resources_max`, `watched_bytes_max`.
     pub fn watch(&self, uri: &str) -> Result<(), TooMany> {
-        let mut watched = self.watched.borrow_mut();
+        let mut affairs = self.affairs();
+        let watched = &mut affairs.watched;
         if watched.iter().any(|held| &*held.uri == uri) {
             return Ok(());
         }
@@ -118,15 +121,18 @@ impl Session {
 
     /// Watches a resource no more. To end what never began is no fault.
     pub fn unwatch(&self, uri: &str) {
-        self.watched.borrow_mut().retain(|held| &*held.uri != uri);
+        self.affairs().watched.retain(|held| &*held.uri != uri);
     }
 
     /// Tells the client of a change, on the newest stream that it opened for such things, unless
     /// the same waits there to be read: one that reads slowly learns all that changed, and nothing
-    /// twice. Without a stream there is nobody to tell.
+    /// twice.
     pub fn announce(&self, change: &Change) {
-        let (mut lists, mut watched) = (self.told_lists.borrow_mut(), self.watched.borrow_mut());
-        let lists = &mut **lists.get_or_insert_default();
+        // Without a stream there is nobody to tell.
+        let Some(stream) = self.newest_standalone() else { return };
+        let mut affairs = self.affairs();
+        let Affairs { told_lists, watched, .. } = &mut *affairs;
+        let lists = &mut **told_lists.get_or_insert_default();
         let told = match change {
             Change::Tools => &mut lists[0],
             Change::Prompts => &mut lists[1],
@@ -140,7 +146,6 @@ impl Session {
             // Legacy clients know nothing of tasks.
             Change::Task(_) | Change::TasksWatched(..) => return,
         };
-        let Some(stream) = self.newest_standalone() else { return };
         let waits = |told: Told| told.stream == stream.number() && stream.is_waiting(told.number);
         if told.is_some_and(waits) {
             return;
@@ -164,7 +169,7 @@ impl Session {
     /// Tells the client that all it watches changed.
     pub(in crate::session) fn announce_watched(&self) {
         let watched: Vec<_> =
-            self.watched.borrow().iter().map(|held| held.uri.as_ref().into()).collect();
+            self.affairs().watched.iter().map(|held| held.uri.as_ref().into()).collect();
         for uri in watched {
             self.announce(&Change::ResourceUpdated(uri));
         }

@@ -8,7 +8,7 @@
 
 mod client;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use self::client::{ToldLists, Watched, announcements_max};
@@ -72,13 +72,20 @@ pub struct Session {
     has_ended: Cell<bool>,
     kept_bytes: Cell<usize>,
     next_stream: Cell<u32>,
-    next_question: Cell<u64>,
-    work: RefCell<Vec<Rc<dyn Work>>>,
     streams: RefCell<Vec<Rc<EventStream>>>,
-    questions: RefCell<Vec<Rc<Question>>>,
-    watched: RefCell<Vec<Watched>>,
-    told_lists: RefCell<ToldLists>,
+    /// In a box, since most sessions lie idle and never had any.
+    affairs: RefCell<Option<Box<Affairs>>>,
     shared: Rc<Shared>,
+}
+
+/// What a session is occupied with besides its streams.
+#[derive(Default)]
+struct Affairs {
+    work: Vec<Rc<dyn Work>>,
+    questions: Vec<Rc<Question>>,
+    next_question: u64,
+    watched: Vec<Watched>,
+    told_lists: ToldLists,
 }
 
 /// As many as may are there already; the limit's name.
@@ -114,12 +121,8 @@ impl Session {
             has_ended: Cell::new(false),
             kept_bytes: Cell::new(0),
             next_stream: Cell::new(0),
-            next_question: Cell::new(0),
-            work: RefCell::default(),
             streams: RefCell::default(),
-            questions: RefCell::default(),
-            watched: RefCell::default(),
-            told_lists: RefCell::default(),
+            affairs: RefCell::default(),
             shared,
         }
     }
@@ -183,7 +186,7 @@ impl Session {
     /// Since when it lies idle; `None` while it does something.
     pub(in crate::session) fn idle_since(&self) -> Option<Now> {
         let is_read = self.streams.borrow().iter().any(|stream| stream.is_attached());
-        (!is_read && self.work.borrow().is_empty()).then(|| self.last_used.get())
+        (!is_read && self.work_count() == 0).then(|| self.last_used.get())
     }
 
     /// Bytes of events that it keeps.
@@ -192,7 +195,15 @@ impl Session {
         self.kept_bytes.get()
     }
 
+    fn affairs(&self) -> RefMut<'_, Affairs> {
+        RefMut::map(self.affairs.borrow_mut(), |affairs| &mut **affairs.get_or_insert_default())
+    }
+
     // Work.
+
+    fn work_count(&self) -> usize {
+        self.affairs.borrow().as_ref().map_or(0, |affairs| affairs.work.len())
+    }
 
     /// How many calls may run at once.
     #[must_use]
@@ -203,7 +214,7 @@ impl Session {
     /// How many more calls may run.
     #[must_use]
     pub fn work_room(&self) -> usize {
-        self.shared.limits.session_requests_max.saturating_sub(self.work.borrow().len())
+        self.shared.limits.session_requests_max.saturating_sub(self.work_count())
     }
 
     /// Notes a call that runs.
@@ -211,7 +222,8 @@ impl Session {
     /// # Errors
     /// `session_requests_max`.
     pub fn begin_work(&self, work: Rc<dyn Work>) -> Result<(), TooMany> {
-        let mut running = self.work.borrow_mut();
+        let mut affairs = self.affairs();
+        let running = &mut affairs.work;
         if running.len() >= self.shared.limits.session_requests_max {
             return Err(TooMany("session_requests_max"));
         }
@@ -221,13 +233,13 @@ impl Session {
 
     /// Notes that a call ended.
     pub fn end_work(&self, work: &Rc<dyn Work>, now: Now) {
-        self.work.borrow_mut().retain(|held| !Rc::ptr_eq(held, work));
+        self.affairs().work.retain(|held| !Rc::ptr_eq(held, work));
         self.touch(now);
     }
 
     /// Cancels the call that answers this request, if it runs.
     pub fn cancel_work(&self, id_json: &[u8]) {
-        let found = self.work.borrow().iter().find(|work| work.answers(id_json)).cloned();
+        let found = self.affairs().work.iter().find(|work| work.answers(id_json)).cloned();
         if let Some(work) = found {
             work.cancel();
         }
@@ -277,7 +289,12 @@ impl Session {
         };
         let stream = Rc::new(EventStream::new(plan, self.shared.store.open(), now));
         self.drop_old_streams(now);
-        self.streams.borrow_mut().push(stream.clone());
+        let mut streams = self.streams.borrow_mut();
+        if streams.is_empty() {
+            // Few have more than one.
+            streams.reserve_exact(1);
+        }
+        streams.push(stream.clone());
         stream
     }
 
@@ -382,17 +399,16 @@ impl Session {
         if self.has_ended.replace(true) {
             return;
         }
-        for work in self.work.take() {
-            work.cancel();
-        }
-        for question in self.questions.take() {
-            question.settle(Err(ended()));
+        if let Some(affairs) = self.affairs.take() {
+            affairs.work.iter().for_each(|work| work.cancel());
+            for question in affairs.questions {
+                question.settle(Err(ended()));
+            }
         }
         let streams = self.streams.take();
         // One that has ended may still be carried to a peer that reads slowly, which is to leave.
         let ends = |stream: &&Rc<EventStream>| stream.is_standalone() || stream.has_ended();
         streams.iter().filter(ends).for_each(|stream| stream.end());
-        self.watched.take();
         self.kept_bytes.set(0);
     }
 }

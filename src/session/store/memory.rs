@@ -1,7 +1,8 @@
 //! Events kept in the memory of the process: a run of bytes and where each event ends.
 //!
-//! The bytes of all events stand one behind the other, so that whatever is due is one slice.
-//! Invariant: `front + sum(lengths) == bytes.len()`.
+//! The bytes of all events stand one behind the other, so that whatever is due is one slice. A log
+//! that keeps nothing is a number.
+//! Invariant: `front + sum(lengths) == bytes.len()`; what is kept is not empty.
 
 use std::collections::VecDeque;
 
@@ -19,19 +20,26 @@ impl EventStore for MemoryStore {
 
 #[derive(Debug, Default)]
 struct MemoryLog {
+    first: u64,
+    kept: Option<Box<Kept>>,
+}
+
+/// The events that are kept.
+#[derive(Debug, Default)]
+struct Kept {
     bytes: Vec<u8>,
     /// Up to here `bytes` is forgotten.
     front: usize,
     lengths: VecDeque<usize>,
-    first: u64,
 }
 
 impl EventLog for MemoryLog {
     fn append(&mut self, write: &mut dyn FnMut(&mut Vec<u8>)) -> usize {
-        let start = self.bytes.len();
-        write(&mut self.bytes);
-        let length = self.bytes.len() - start;
-        self.lengths.push_back(length);
+        let kept = self.kept.get_or_insert_default();
+        let start = kept.bytes.len();
+        write(&mut kept.bytes);
+        let length = kept.bytes.len() - start;
+        kept.lengths.push_back(length);
         length
     }
 
@@ -40,7 +48,7 @@ impl EventLog for MemoryLog {
     }
 
     fn next(&self) -> u64 {
-        self.first + self.lengths.len() as u64
+        self.first + self.kept.as_ref().map_or(0, |kept| kept.lengths.len() as u64)
     }
 
     fn since(&self, number: u64) -> Option<&[u8]> {
@@ -48,21 +56,22 @@ impl EventLog for MemoryLog {
         if number < self.first {
             return None;
         }
-        let due: usize = self.lengths.iter().rev().take(behind).sum();
-        self.bytes.get(self.bytes.len() - due..)
+        let Some(kept) = &self.kept else { return Some(&[]) };
+        let due: usize = kept.lengths.iter().rev().take(behind).sum();
+        kept.bytes.get(kept.bytes.len() - due..)
     }
 
     fn forget(&mut self) -> usize {
-        let Some(length) = self.lengths.pop_front() else { return 0 };
+        let Some(kept) = &mut self.kept else { return 0 };
+        let length = kept.lengths.pop_front().unwrap_or_default();
         self.first += 1;
-        self.front += length;
-        if self.front == self.bytes.len() {
+        kept.front += length;
+        if kept.lengths.is_empty() {
             // A stream that is taken as fast as it is written holds nothing.
-            self.bytes = Vec::new();
-            self.front = 0;
-        } else if self.front > self.bytes.len() / 2 {
-            self.bytes.drain(..self.front);
-            self.front = 0;
+            self.kept = None;
+        } else if kept.front > kept.bytes.len() / 2 {
+            kept.bytes.drain(..kept.front);
+            kept.front = 0;
         }
         length
     }

@@ -3,7 +3,8 @@
 //!
 //! Writers append events; one *carrier* at a time (a connection) takes them. A numbered stream
 //! outlives its carriers: the next one resumes behind the event that it names, and supersedes the
-//! one before. An unnumbered stream keeps nothing.
+//! one before. So its first event is not kept once it is taken: no id is before it. An unnumbered
+//! stream keeps nothing.
 //!
 //! ```text
 //! append ─▶ [ kept, taken │ kept, not yet taken ] ─▶ take
@@ -46,11 +47,18 @@ struct Inner {
     /// When the last carrier left.
     left_at: Now,
     ending: Ending,
+    carrier_waker: Option<Waker>,
+    /// In a box, since most streams wait for events and have nothing of it.
+    more: Option<Box<More>>,
+}
+
+/// What few streams have.
+#[derive(Debug, Default)]
+struct More {
     /// The answer that became due before any event: it may travel as a document.
     document: Option<Vec<u8>>,
     /// The carrier is to leave, and come back after this long.
     pause: Option<Duration>,
-    carrier_waker: Option<Waker>,
     room_wakers: Vec<Waker>,
 }
 
@@ -75,10 +83,8 @@ impl EventStream {
             is_attached: false,
             left_at: now,
             ending: Ending::Open,
-            document: None,
-            pause: None,
             carrier_waker: None,
-            room_wakers: Vec::new(),
+            more: None,
         };
         Self { plan, inner: RefCell::new(inner) }
     }
@@ -133,7 +139,7 @@ impl EventStream {
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.log.next() == 0 && inner.document.is_none()
+        inner.log.next() == 0 && !inner.has_document()
     }
 
     /// Whether its carrier left and no client has an id to resume it by.
@@ -165,7 +171,8 @@ impl EventStream {
 
     /// Asks to be woken when there is room again.
     pub fn wake_at_room(&self, waker: &Waker) {
-        let wakers = &mut self.inner.borrow_mut().room_wakers;
+        let mut inner = self.inner.borrow_mut();
+        let wakers = &mut inner.more().room_wakers;
         if !wakers.iter().any(|held| held.will_wake(waker)) {
             wakers.push(waker.clone());
         }
@@ -254,7 +261,7 @@ impl EventStream {
     pub fn cut(&self) -> usize {
         let mut inner = self.inner.borrow_mut();
         inner.ending = Ending::Cut;
-        inner.document = None;
+        inner.take_document();
         let mut freed = 0;
         while let length @ 1.. = inner.log.forget() {
             freed += length;
@@ -274,7 +281,7 @@ impl EventStream {
         }
         let growth = self.open();
         let mut inner = self.inner.borrow_mut();
-        inner.pause = Some(retry);
+        inner.more().pause = Some(retry);
         inner.wake_carrier();
         growth
     }
@@ -303,7 +310,9 @@ impl EventStream {
             if due == 0 && inner.ending == Ending::Ended {
                 return Err(NotResumed::Over);
             }
-            inner.pause = None;
+            if let Some(more) = &mut inner.more {
+                more.pause = None;
+            }
             inner.sent = after + 1;
             inner.unsent_bytes = due;
         }
@@ -347,21 +356,26 @@ impl EventStream {
         inner.carrier != carrier
     }
 
-    /// Hands the events that wait to `send`, all at once, and wakes who waits for room.
-    pub fn take(&self, send: impl FnOnce(&[u8])) {
+    /// Hands the events that wait to `send`, all at once, and wakes who waits for room. What nobody
+    /// can ask for again is forgotten.
+    pub fn take(&self, send: impl FnOnce(&[u8])) -> Growth {
         let mut inner = self.inner.borrow_mut();
         send(inner.log.since(inner.sent).unwrap_or_default());
         inner.sent = inner.log.next();
         inner.unsent_bytes = 0;
+        let mut growth = Growth::default();
         if self.plan.number.is_none() {
             while inner.log.forget() > 0 {}
+        } else if inner.log.first() == 0 {
+            growth.freed_bytes = inner.log.forget();
         }
         inner.wake_room();
+        growth
     }
 
     /// The document that is all there is.
     pub fn take_document(&self) -> Option<Vec<u8>> {
-        self.inner.borrow_mut().document.take()
+        self.inner.borrow_mut().take_document()
     }
 
     /// The document becomes an event after all: its client takes streams alone.
@@ -389,13 +403,25 @@ impl Inner {
             Some(News::Superseded)
         } else if self.unsent_bytes > 0 {
             Some(News::Events)
-        } else if self.document.is_some() {
+        } else if self.has_document() {
             Some(News::Document)
         } else if self.ending == Ending::Ended {
             Some(News::Ended)
         } else {
-            self.pause.map(News::Paused)
+            self.more.as_ref().and_then(|more| more.pause).map(News::Paused)
         }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    fn has_document(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.document.is_some())
+    }
+
+    fn take_document(&mut self) -> Option<Vec<u8>> {
+        self.more.as_mut()?.document.take()
     }
 
     /// Whether somebody reads it, or is about to for the first time.
@@ -405,7 +431,7 @@ impl Inner {
 
     fn give_document(&mut self, message: Vec<u8>) {
         if self.ending == Ending::Open && self.log.next() == 0 {
-            self.document = Some(message);
+            self.more().document = Some(message);
         }
     }
 
@@ -429,7 +455,8 @@ impl Inner {
     }
 
     fn wake_room(&mut self) {
-        for waker in self.room_wakers.drain(..) {
+        let Some(more) = &mut self.more else { return };
+        for waker in more.room_wakers.drain(..) {
             waker.wake();
         }
     }

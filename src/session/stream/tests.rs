@@ -53,6 +53,20 @@ fn events_are_numbered_and_given_once() {
 }
 
 #[test]
+fn the_first_event_is_not_kept_once_it_is_taken() {
+    let stream = stream(StreamPlan { primes: Some(RETRY), ..plan(Some(0)) });
+    stream.attach();
+    let primed = stream.open();
+    let taken_growth = stream.take(|_| ());
+    assert!(primed.added_bytes > 0);
+    assert_eq!(taken_growth, Growth { added_bytes: 0, freed_bytes: primed.added_bytes });
+    say(&stream, "1");
+    assert_eq!(stream.take(|_| ()), Growth::default(), "its client may name the one before it");
+    stream.resume(0).expect("nothing that the client lacks is gone");
+    assert_eq!(taken(&stream), "id: 0-1\ndata: 1\n\n");
+}
+
+#[test]
 fn a_stream_that_primes_begins_with_an_id_and_nothing_else() {
     let stream = stream(StreamPlan { primes: Some(RETRY), ..plan(Some(0)) });
     stream.attach();
