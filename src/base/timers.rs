@@ -37,6 +37,15 @@ impl Timers {
         Self::default()
     }
 
+    /// An empty wheel with room for this many sleeps from the start. That is address space alone;
+    /// memory is what was used. One that grows is copied, and the copies are left behind.
+    #[must_use]
+    pub fn with_room(sleeps_count: usize) -> Self {
+        let timers = Self::default();
+        timers.wheel.borrow_mut().entries.reserve_exact(sleeps_count);
+        timers
+    }
+
     /// A future that is ready once the wheel was advanced to `deadline`. Costs nothing until
     /// polled.
     pub fn sleep_until(&self, deadline: Deadline) -> Sleep {
@@ -398,6 +407,19 @@ mod tests {
         drop(sleep);
         assert_eq!(timers.armed_count(), 0);
         assert_eq!(timers.next_due(), None);
+    }
+
+    #[test]
+    fn a_wheel_with_room_is_not_moved_as_it_fills() {
+        let timers = Timers::with_room(100);
+        let place = || timers.wheel.borrow().entries.as_ptr();
+        let before = place();
+        let mut sleeps: Vec<_> =
+            (1..=100).map(|tick| timers.sleep_until(Deadline(tick * TICK_NANOS))).collect();
+        for sleep in &mut sleeps {
+            assert_eq!(poll(sleep, Waker::noop()), Poll::Pending);
+        }
+        assert_eq!((timers.armed_count(), place()), (100, before));
     }
 
     #[test]

@@ -23,6 +23,9 @@ impl Origin {
     }
 }
 
+/// For how many sleeps there is room from the start: those of some ten thousand connections.
+const SLEEPS_RESERVED: usize = 32 * 1024;
+
 /// Time as one worker sees it.
 #[derive(Debug)]
 pub struct CoreClock {
@@ -34,7 +37,7 @@ impl CoreClock {
     /// A clock that counts from `origin`, with no timer armed.
     #[must_use]
     pub fn new(origin: Origin) -> Self {
-        Self { origin, timers: Timers::new() }
+        Self { origin, timers: Timers::with_room(SLEEPS_RESERVED) }
     }
 }
 

@@ -31,6 +31,9 @@ use crate::rt::readiness::Direction;
 
 const EVENTS: usize = 256;
 const ROUNDS: usize = 16;
+/// For how many descriptors there is room from the start. That is address space alone; memory is
+/// what was used. A table that grows would be copied, and the copies left behind.
+const SLOTS_RESERVED: usize = 16 * 1024;
 /// How often to look when the driver cannot wait.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -59,21 +62,33 @@ struct Slots {
     free: Vec<u32>,
 }
 
+/// Laid out so that it is small: there is one for each connection.
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
     /// The peer ended its side: what follows the last byte is there already, without an edge.
     ended: bool,
-    read: Side,
-    write: Side,
+    read: State,
+    write: State,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
-#[derive(Debug, Default)]
-struct Side {
-    ready: bool,
-    /// No wait was ended by it yet.
-    fresh: bool,
-    waiter: Option<Waker>,
+/// Whether a direction is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Blocked,
+    /// It is, and ended no wait yet.
+    Fresh,
+    /// It is, and ended one.
+    Told,
+}
+
+/// One direction of a slot.
+struct Side<'s> {
+    state: &'s mut State,
+    waiter: &'s mut Option<Waker>,
 }
 
 /// Ends the edges of a runtime, which ends.
@@ -91,7 +106,8 @@ impl Edges {
         }
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let instance = UnixStream::from_std(StdStream::from(epoll.try_clone()?))?;
-        let edges = Rc::new(Self { epoll, slots: RefCell::default() });
+        let slots = Slots { slots: Vec::with_capacity(SLOTS_RESERVED), free: Vec::new() };
+        let edges = Rc::new(Self { epoll, slots: RefCell::new(slots) });
         drop(monoio::spawn(drive(edges.clone(), instance)));
         CURRENT.set(Some(edges.clone()));
         Ok(edges)
@@ -133,18 +149,22 @@ impl Edges {
         context: &Context<'_>,
     ) -> Poll<()> {
         let mut slots = self.slots.borrow_mut();
-        let side = slots.of(token).side(direction);
-        if side.ready && std::mem::take(&mut side.fresh) {
-            return Poll::Ready(());
+        let Side { state, waiter } = slots.of(token).side(direction);
+        match *state {
+            State::Blocked => {}
+            State::Fresh => {
+                *state = State::Told;
+                return Poll::Ready(());
+            }
+            State::Told => {
+                *state = State::Fresh;
+                let waker = context.waker().clone();
+                drop(slots);
+                drop(monoio::spawn(async move { waker.wake() }));
+                return Poll::Pending;
+            }
         }
-        if side.ready {
-            side.fresh = true;
-            let waker = context.waker().clone();
-            drop(slots);
-            drop(monoio::spawn(async move { waker.wake() }));
-            return Poll::Pending;
-        }
-        let replaced = match &mut side.waiter {
+        let replaced = match waiter {
             Some(waiter) if waiter.will_wake(context.waker()) => None,
             waiter => waiter.replace(context.waker().clone()),
         };
@@ -160,7 +180,7 @@ impl Edges {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.of(token);
         if whole || !slot.ended {
-            slot.side(direction).ready = false;
+            *slot.side(direction).state = State::Blocked;
         }
     }
 
@@ -192,8 +212,8 @@ impl Edges {
             return;
         }
         slot.ended |= flags.intersects(EventFlags::RDHUP | dead);
-        let reader = if reads { slot.read.open() } else { None };
-        let writer = if writes { slot.write.open() } else { None };
+        let reader = if reads { slot.side(Direction::Read).open() } else { None };
+        let writer = if writes { slot.side(Direction::Write).open() } else { None };
         drop(slots);
         for waiter in [reader, writer].into_iter().flatten() {
             waiter.wake();
@@ -224,18 +244,17 @@ impl Slots {
 }
 
 impl Slot {
-    fn side(&mut self, direction: Direction) -> &mut Side {
+    fn side(&mut self, direction: Direction) -> Side<'_> {
         match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
+            Direction::Read => Side { state: &mut self.read, waiter: &mut self.reader },
+            Direction::Write => Side { state: &mut self.write, waiter: &mut self.writer },
         }
     }
 }
 
-impl Side {
-    fn open(&mut self) -> Option<Waker> {
-        self.ready = true;
-        self.fresh = true;
+impl Side<'_> {
+    fn open(self) -> Option<Waker> {
+        *self.state = State::Fresh;
         self.waiter.take()
     }
 }
