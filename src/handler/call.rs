@@ -88,14 +88,15 @@ pub struct Call {
     tasking: Tasking,
 }
 
-/// What a request says of itself, as JSON: one text behind the other, in one buffer.
+/// What a request says of itself, as JSON: one text behind the other, in one buffer. The progress
+/// token stands first, since each notification of progress reads it.
 #[derive(Debug, Default)]
 struct Named {
     json: Vec<u8>,
-    /// Where the id ends and the progress token begins.
-    id_bytes: usize,
+    /// Where the token ends and the id begins.
+    token_bytes: usize,
     /// Where that ends and the handler's part of `_meta` begins.
-    token_end: usize,
+    id_end: usize,
 }
 
 impl Named {
@@ -105,27 +106,27 @@ impl Named {
         if self.json.capacity() > KEPT_BYTES_MAX {
             self.json.shrink_to(KEPT_BYTES_MAX);
         }
-        id.encode(&mut self.json);
-        self.id_bytes = self.json.len();
         if let Some(token) = meta.token() {
             token.encode(&mut self.json);
         }
-        self.token_end = self.json.len();
+        self.token_bytes = self.json.len();
+        id.encode(&mut self.json);
+        self.id_end = self.json.len();
         encode_own_meta(&mut self.json, meta);
     }
 
     fn id(&self) -> &[u8] {
-        &self.json[..self.id_bytes]
+        &self.json[self.token_bytes..self.id_end]
     }
 
     /// Empty without one.
     fn token(&self) -> &[u8] {
-        &self.json[self.id_bytes..self.token_end]
+        &self.json[..self.token_bytes]
     }
 
     /// Empty without one.
     fn meta(&self) -> &[u8] {
-        &self.json[self.token_end..]
+        &self.json[self.id_end..]
     }
 }
 
