@@ -70,7 +70,10 @@ LOADS = (
     ),
     Load("start", "exec to the first answer", ALL, way="start", rows=(("ms", "ms"),)),
     Load(
-        "open", "60 % of capacity, 1000 connections", ALL, connections=1000, way="open",
-        rows=(("cpu", "CPU, µs"), ("p50", "p50, µs"), ("p99", "p99, µs")),
+        "open", "at 60 %, 1000 connections", ALL, connections=1000, way="open",
+        rows=(
+            ("rate", "requests a second"), ("cpu", "CPU, µs"), ("p50", "p50, µs"),
+            ("p99", "p99, µs"),
+        ),
     ),
 )

@@ -18,8 +18,11 @@ SLACK_SECONDS = 90
 SILENCE = "40s"
 # Answers that are only looked at need no crowd.
 QUICK_CONNECTIONS_MAX = 16
-# The open loop asks for this share of what the closed one got through.
+# The open loop asks for this share of what the closed one got through: of the peer, or of nginx if
+# that does less. So those that can do more have the same to do, and the load generator has time to
+# spare: what it sends late counts as latency of the server.
 OPEN_SHARE = 0.6
+OPEN_DURATION = {"full": "6s", "quick": "250ms"}
 # Held connections: the memory of a few thousand is told better than that of a few.
 HELD = {"full": 1000, "quick": 16}
 START_TIMES = {"full": 11, "quick": 1}
@@ -36,6 +39,7 @@ class Bench:
         self.effort = "quick" if quick else "full"
         self.duration, self.warmup = ("250ms", "50ms") if quick else ("3s", "1s")
         self.answers = {}
+        self.capacities = {}
 
     def measure(self, load, peer):
         return WAYS[load.way](self, load, peer)
@@ -56,6 +60,14 @@ class Bench:
                 self.answers[key] = self.check(server, load)
         return self.answers[key]
 
+    def usual_capacity(self, load):
+        """What nginx gets through of a load, measured once a run."""
+        if load.name not in self.capacities:
+            with self.server(load, "nginx") as server:
+                self.check(server, load)
+                self.capacities[load.name] = self.generate(load, server)["requests_per_second"]
+        return self.capacities[load.name]
+
     def check(self, server, load):
         if load.sessions and server.peer == "rmcp":
             # It answers nobody without a session; the generator checks what it answers.
@@ -64,7 +76,7 @@ class Bench:
         call = {"legacy": peers.legacy_call, "modern": peers.modern_call}[load.era]
         return peers.check(server, call(message), message)
 
-    def generate(self, load, server, *, seconds=True, flags=()):
+    def generate(self, load, server, *, seconds=True, duration=None, flags=()):
         """Runs the load generator, and gives its report."""
         with tempfile.TemporaryDirectory(prefix="ringlane-load-") as folder:
             command = ["taskset", "--cpu-list", str(self.load_cpu), self.generator, "bench"]
@@ -72,7 +84,7 @@ class Bench:
             command += ["--timeout", SILENCE]
             command += ["--era", load.era, "--connections", str(self.connections(load)), *flags]
             if seconds:
-                command += ["--duration", self.duration, "--warmup", self.warmup]
+                command += ["--duration", duration or self.duration, "--warmup", self.warmup]
             if load.sessions and load.way != "churn":
                 command += ["--sessions"]
             if load.fixed_id:
@@ -166,11 +178,13 @@ def start(bench, load, peer):
 
 
 def open_loop(bench, load, peer):
+    usual = bench.usual_capacity(load)
     with bench.server(load, peer) as server:
         bench.check(server, load)
         capacity = bench.generate(load, server)["requests_per_second"]
-        rate = max(1, int(capacity * OPEN_SHARE))
-        return numbers(bench.generate(load, server, flags=("--rate", str(rate))))
+        rate = max(1, int(min(capacity, usual) * OPEN_SHARE))
+        duration = OPEN_DURATION[bench.effort]
+        return numbers(bench.generate(load, server, duration=duration, flags=("--rate", str(rate))))
 
 
 def numbers(report):
