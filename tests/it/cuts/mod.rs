@@ -129,9 +129,10 @@ impl Client<'_> {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection that is cut after some bytes.
-    fn connect(&mut self, bytes_max: usize) -> Wire {
-        let bytes = self.random.index(bytes_max);
+    /// A connection that is cut after some bytes; one that resumes, after one at least: a request
+    /// of which nothing was heard may be handled after the next one, whose stream it then takes.
+    fn connect(&mut self, resumes: bool, bytes_max: usize) -> Wire {
+        let bytes = self.random.index(bytes_max).max(usize::from(resumes));
         Wire::open(self.house.address).cut_after(bytes, self.random.percent(50))
     }
 
@@ -159,7 +160,7 @@ impl Client<'_> {
         while !recital.is_answered {
             let after = track.last();
             let request = if after.is_some() { session.get(after) } else { call.clone() };
-            let mut wire = self.connect(3_000);
+            let mut wire = self.connect(after.is_some(), 3_000);
             if self.random.percent(5) {
                 let part = self.random.index(request.len());
                 wire.send(&request[..part]);
@@ -256,7 +257,7 @@ impl Client<'_> {
         while heard_count(&track) < changes.len() {
             let is_first = track.last().is_none();
             let mut wire =
-                if is_first { Wire::open(self.house.address) } else { self.connect(1_200) };
+                if is_first { Wire::open(self.house.address) } else { self.connect(true, 1_200) };
             wire.send(&session.get(track.last()));
             if is_first {
                 let has_id = |track: &Track| track.last().is_some();
