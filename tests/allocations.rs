@@ -206,6 +206,16 @@ mod tests {
         }
     }
 
+    /// Runs a task until it waits, and no further.
+    #[derive(Debug)]
+    struct RunAtOnce;
+
+    impl Spawn for RunAtOnce {
+        fn spawn(&self, mut task: Pin<Box<dyn Future<Output = ()>>>) {
+            let _ = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
     /// Tasks that are never run.
     #[derive(Debug)]
     struct IdleTasks;
@@ -374,6 +384,49 @@ mod tests {
         let held_bytes = HELD_BYTES.get().wrapping_sub(before);
         println!("{COUNT} connections: {held_bytes} bytes");
         assert!(held_bytes <= KEPT_BYTES_MAX + COUNT * 4096, "{held_bytes}");
+    }
+
+    /// However much a peer sends ahead, and whatever room it made before, little of it is taken in
+    /// while its call runs.
+    #[test]
+    fn what_is_pipelined_behind_a_call_is_bounded() {
+        /// `ROOM_BYTES_MAX`, `pipeline_bytes_max`, and the call itself.
+        const HELD_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024 + 8 * 1024;
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let chunked = format!(
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {:x}\r\n{ping}\r\n0\r\n\r\n",
+            ping.len()
+        );
+        let large = echo_of(3 * 1024 * 1024);
+        for (before, count) in [(chunked.repeat(40_000).into_bytes(), 40_000), (large, 1)] {
+            let (shard, pipe) = (shard_with(Rc::new(RunAtOnce)), Pipe::default());
+            let busy = workbench(shard.clone(), 4, |transport, _parcel| Err(transport));
+            let mut connection =
+                Box::pin(serve_connection(pipe.clone(), Shift::Wait, shard.clone(), &busy));
+            let mut context = Context::from_waker(Waker::noop());
+            let wait = legacy("tools/call", r#"{"name":"wait"}"#);
+            pipe.put(&[&before[..], &wait, &chunked.repeat(40_000).into_bytes()].concat());
+            let (mut answers, mut taken) = (0, usize::MAX);
+            // Until it takes no more.
+            while std::mem::replace(&mut taken, pipe.0.borrow().taken) != taken {
+                for _ in 0..64 {
+                    assert!(connection.as_mut().poll(&mut context).is_pending());
+                }
+                let answer = std::mem::take(&mut pipe.0.borrow_mut().outgoing);
+                answers += String::from_utf8(answer).unwrap().matches("HTTP/1.1 200").count();
+            }
+            assert_eq!(answers, count);
+            let beyond = taken - before.len() - wait.len();
+            assert!(beyond <= HELD_BYTES_MAX, "{beyond} bytes taken in behind the call");
+            drop(pipe.empty());
+            let before = HELD_BYTES.get();
+            drop(connection);
+            let held = before.wrapping_sub(HELD_BYTES.get());
+            println!("{held} bytes held, {beyond} of them pipelined");
+            assert!(held <= HELD_BYTES_MAX, "{held} bytes held by a connection whose call runs");
+        }
     }
 
     #[test]

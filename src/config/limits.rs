@@ -228,7 +228,7 @@ pub static TABLE: &[LimitRow] = &[
     },
     LimitRow {
         name: "pipeline_requests_max",
-        about: "pipelined requests answered before their answers are sent",
+        about: "pipelined requests answered in one turn; then sent, and others have theirs",
         field: Field::Count(|s| &mut s.serve.limits.pipeline_requests_max),
         least: 1,
     },

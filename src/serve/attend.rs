@@ -123,7 +123,10 @@ impl Attendance {
     }
 
     /// Takes over what the connection still holds: answers to send first, and bytes not read.
-    pub(super) fn take_over(&mut self, output: Vec<u8>, input: Vec<u8>) {
+    pub(super) fn take_over(&mut self, output: Vec<u8>, input: Vec<u8>, shard: &Shard) {
+        if input.len() >= shard.limits().pipeline_bytes_max {
+            self.peer = Peer::Unwatched;
+        }
         self.output = output;
         self.input = input;
     }

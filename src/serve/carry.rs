@@ -120,7 +120,8 @@ impl Carriage {
     }
 
     /// Takes over what the connection still holds: answers to send first, and bytes not read.
-    pub(super) fn take_over(&mut self, output: Vec<u8>, input: Vec<u8>) {
+    pub(super) fn take_over(&mut self, output: Vec<u8>, input: Vec<u8>, shard: &Shard) {
+        self.is_watched = input.len() < shard.limits().pipeline_bytes_max;
         self.output = output;
         self.input = input;
     }

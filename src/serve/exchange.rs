@@ -28,7 +28,7 @@ use super::connection::{CloseReason, Next, Shift};
 use super::pause::Pause;
 use super::reply::{self, Draft, ReplyPlan};
 use super::route::{self, Pass, Refusal, Route};
-use super::shard::{Shard, count};
+use super::shard::{ROOM_BYTES_MAX, Shard, count};
 use super::transport::Transport;
 use super::wire::{self, Received};
 use crate::base::time::{Deadline, Now};
@@ -51,7 +51,6 @@ pub(super) struct Exchange {
     pub(super) output: Vec<u8>,
     sent: usize,
     reading: Reading,
-    pub(super) unsent_count: usize,
     /// How many requests were answered since the connection last waited.
     pub(super) burst_count: usize,
     /// Whether the last receive took all there was. Then the wait for more is the readiness of the
@@ -64,7 +63,7 @@ pub(super) struct Exchange {
 enum Reading {
     /// A head, whose first byte came at this moment, if it did.
     Head { since: Option<Now> },
-    /// The body of the head at the start of `input`. In a box: few requests come in pieces.
+    /// The body of the head at `used`. In a box: few requests come in pieces.
     Body(Box<BodyReading>),
 }
 
@@ -116,7 +115,6 @@ impl Exchange {
             output: shard.buffers.take(),
             sent: 0,
             reading: Reading::Head { since: None },
-            unsent_count: 0,
             burst_count: 0,
             is_drained: false,
             shard,
@@ -152,7 +150,6 @@ impl Exchange {
         &mut self,
         transport: &T,
     ) -> Result<bool, CloseReason> {
-        self.unsent_count = 0;
         let is_all = wire::send(transport, &self.output, &mut self.sent)?;
         if is_all {
             self.output.clear();
@@ -168,10 +165,11 @@ impl Exchange {
     ) -> Result<Option<Pause>, CloseReason> {
         self.drop_used();
         // To wait is also to let the core's other connections have their turn.
-        if self.is_drained || self.burst_count >= self.shard.limits().pipeline_requests_max {
+        if self.is_drained || self.is_turn_over() {
             return Ok(Some(self.pause_for_input()));
         }
-        match wire::receive_much(transport, &self.shard, &mut self.input)? {
+        let missing_bytes = self.missing_bytes();
+        match wire::receive_much(transport, &self.shard, &mut self.input, missing_bytes)? {
             Received::Bytes { all, .. } => {
                 self.is_drained = all;
                 Ok(None)
@@ -179,6 +177,14 @@ impl Exchange {
             Received::Nothing => Ok(Some(self.pause_for_input())),
             Received::End if self.is_between_requests() => Err(CloseReason::PeerEnded),
             Received::End => Err(self.give_up(400, "the request has no end")),
+        }
+    }
+
+    /// How many bytes of the body that is being read are known to be still to come.
+    fn missing_bytes(&self) -> usize {
+        match &self.reading {
+            Reading::Head { .. } => 0,
+            Reading::Body(body) => body.decoder.missing_bytes(&self.input),
         }
     }
 
@@ -304,7 +310,8 @@ impl Exchange {
         }
     }
 
-    /// Goes on with the body of the head at the start of the unread input.
+    /// Goes on with the body of the head at the start of the unread input. What is answered already
+    /// stays before it, or many pipelined requests would each move all that follow.
     fn begin_body(
         &mut self,
         framing: Framing,
@@ -312,30 +319,23 @@ impl Exchange {
         expects: bool,
         peer: &impl Transport,
     ) -> Found {
-        self.drop_used();
-        match BodyDecoder::new(framing, head_bytes, &self.shard.limits().body) {
-            Ok(decoder) => {
+        let body_start = self.used + head_bytes;
+        let begun = BodyDecoder::new(framing, body_start, &self.shard.limits().body);
+        let mut decoder = match begun {
+            Ok(decoder) => decoder,
+            Err(error) => return self.refuse_body(error),
+        };
+        if expects && self.input.len() == body_start {
+            self.output.extend_from_slice(CONTINUE);
+        }
+        // All of it may be there, in chunks or too long to be copied.
+        match decoder.advance(&mut self.input) {
+            Ok(Progress::Incomplete) => {
+                decoder.move_down(self.used);
+                self.drop_used();
                 if let Framing::Length(length) = framing {
                     self.make_room(head_bytes, length);
                 }
-                if expects && self.input.len() == head_bytes {
-                    self.output.extend_from_slice(CONTINUE);
-                }
-                self.read_begun(head_bytes, decoder, peer)
-            }
-            Err(error) => self.refuse_body(error),
-        }
-    }
-
-    /// Reads a body that began: all of it may be there, in chunks or too long to be copied.
-    fn read_begun(
-        &mut self,
-        head_bytes: usize,
-        mut decoder: BodyDecoder,
-        peer: &impl Transport,
-    ) -> Found {
-        match decoder.advance(&mut self.input) {
-            Ok(Progress::Incomplete) => {
                 let since = self.shard.now();
                 self.reading = Reading::Body(Box::new(BodyReading { head_bytes, decoder, since }));
                 Step::Starved.into()
@@ -347,19 +347,21 @@ impl Exchange {
 
     /// Makes room for a body at once, since growing with it would copy what came again and again.
     fn make_room(&mut self, head_bytes: usize, length: u64) {
-        // Who announces much and sends little is given no more than this.
-        const ROOM_BYTES_MAX: usize = 1024 * 1024;
         let body_bytes = usize::try_from(length).unwrap_or(usize::MAX).min(ROOM_BYTES_MAX);
         let wanted = head_bytes + body_bytes + PADDING_BYTES;
         self.input.reserve(wanted.saturating_sub(self.input.len()));
     }
 
-    /// Answers the request whose head stands at the start of the input and whose body is whole.
-    /// Nobody reads the body after that, so it is decoded where it lies.
+    /// Answers the request whose head stands at the start of the unread input and whose body is
+    /// whole. Nobody reads the body after that, so it is decoded where it lies.
     fn read_body(&mut self, body: Range<usize>, next_start: usize, peer: &impl Transport) -> Found {
         let received_bytes = self.input.len();
-        self.input.resize(received_bytes + PADDING_BYTES, 0);
+        let padded_bytes = received_bytes.max(body.end + PADDING_BYTES);
+        // Not twice as much: a peer that fills the room each time would make it grow without end.
+        self.input.reserve_exact(padded_bytes - received_bytes);
+        self.input.resize(padded_bytes, 0);
         let (text, room) = self.input.split_at_mut(body.start.min(received_bytes));
+        let text = text.get(self.used..).unwrap_or_default();
         let mut slots = FieldSlots::new();
         let decoded = decode(text, &mut slots, &self.shard.limits().head);
         let Ok(Decoded::Head { head, .. }) = decoded else {

@@ -30,6 +30,8 @@ pub(super) enum Pause {
     Input,
     /// The peer has to take what is written.
     Output,
+    /// The core's other connections have their turn first.
+    Turn,
     /// The last answer of the connection is written.
     Last,
     /// It is over, and this comes of the connection.
@@ -69,6 +71,10 @@ impl Exchange {
             let waited = match pause {
                 Pause::Input => self.wait(transport).await.map(|()| Act::Receive),
                 Pause::Output => self.send(transport).await.map(|()| Act::Read),
+                Pause::Turn => {
+                    self.yield_turn().await;
+                    Ok(Act::Read)
+                }
                 Pause::Last => {
                     self.send_last(transport).await;
                     return Next::Close(CloseReason::Answered);
@@ -111,19 +117,25 @@ impl Exchange {
                 Step::Answered(persistence) => self.note_answer(persistence)?,
                 Step::Attends(mut attendance) => {
                     let (output, input) = self.leave();
-                    attendance.take_over(output, input);
+                    attendance.take_over(output, input, &self.shard);
                     return Ok(Pause::Over(Next::Stay(Shift::Attend(attendance))));
                 }
                 Step::Carries(mut carriage) => {
                     let (output, input) = self.leave();
-                    carriage.take_over(output, input);
+                    carriage.take_over(output, input, &self.shard);
                     return Ok(Pause::Over(Next::Stay(Shift::Carry(carriage))));
                 }
                 Step::Moves(_) if !self.send_at_once(transport)? => return Ok(Pause::Output),
                 Step::Moves(to) => return Ok(Pause::Over(self.hand_over(to))),
             };
-            if (act == Act::Receive || self.is_full()) && !self.send_at_once(transport)? {
+            let is_turn_over = self.is_turn_over();
+            if (act == Act::Receive || is_turn_over || self.is_full())
+                && !self.send_at_once(transport)?
+            {
                 return Ok(Pause::Output);
+            }
+            if is_turn_over && act == Act::Read && self.used < self.input.len() {
+                return Ok(Pause::Turn);
             }
         }
     }
@@ -133,16 +145,34 @@ impl Exchange {
         if persistence == Persistence::Close {
             return Err(CloseReason::Answered);
         }
-        self.unsent_count += 1;
         self.burst_count += 1;
         Ok(Act::Read)
     }
 
-    /// Whether as many answers have gathered as may.
+    /// Whether so many requests were answered in a row that others come first.
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.burst_count >= self.shard.limits().pipeline_requests_max
+    }
+
+    /// Whether as much as may waits to be sent.
     fn is_full(&self) -> bool {
-        let limits = self.shard.limits();
-        self.unsent_count >= limits.pipeline_requests_max
-            || self.output.len() >= limits.output_bytes_max
+        self.output.len() >= self.shard.limits().output_bytes_max
+    }
+
+    /// Goes once around the core's run queue. A task that wakes itself is run again at once by some
+    /// executors, so another one wakes it.
+    async fn yield_turn(&mut self) {
+        self.burst_count = 0;
+        let mut has_yielded = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut has_yielded, true) {
+                return Poll::Ready(());
+            }
+            let waker = context.waker().clone();
+            self.shard.spawn(Box::pin(async move { waker.wake() }));
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Answers that there is no room now, and ends the connection.

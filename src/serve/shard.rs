@@ -126,6 +126,9 @@ pub struct Shard {
 
 /// What one receive takes at most.
 pub(super) const RECEIVE_BYTES_MAX: usize = 64 * 1024;
+/// What one takes at most into a buffer with room for more, unless a body needs it. And the room
+/// that is made at once for a body: who announces much and sends little is given no more.
+pub(super) const ROOM_BYTES_MAX: usize = 1024 * 1024;
 const KEPT_BUFFERS_MAX: usize = 256;
 const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What those take together that are larger, kept for the bodies and answers that come next.

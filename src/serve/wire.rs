@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::connection::CloseReason;
-use super::shard::{RECEIVE_BYTES_MAX, Shard};
+use super::shard::{RECEIVE_BYTES_MAX, ROOM_BYTES_MAX, Shard};
 use super::transport::Transport;
 use crate::base::time::Deadline;
 use crate::base::timers::{Elapsed, Sleep};
@@ -45,14 +45,19 @@ pub(super) fn receive<T: Transport>(
 }
 
 /// Receives what is there to the end of `buffer`. One that has room for as much as the scratch is
-/// received into, all its room at once: it is a large body's, or was.
+/// received into, all its room at once: it is a large body's, of which `missing_bytes` are to come,
+/// or was. One that is larger than usual and than the body needs is not: whatever a peer sends
+/// behind the body would be held with it.
 pub(super) fn receive_much<T: Transport>(
     transport: &T,
     shard: &Shard,
     buffer: &mut Vec<u8>,
+    missing_bytes: usize,
 ) -> Result<Received, CloseReason> {
     let room_bytes = buffer.capacity() - buffer.len();
-    if room_bytes < RECEIVE_BYTES_MAX {
+    let is_fit = buffer.capacity() <= ROOM_BYTES_MAX
+        || room_bytes <= missing_bytes.saturating_add(RECEIVE_BYTES_MAX);
+    if room_bytes < RECEIVE_BYTES_MAX || !is_fit {
         return receive(transport, shard, buffer);
     }
     received(room_bytes, || transport.receive_behind(buffer))

@@ -1,12 +1,14 @@
 //! Connections: kept alive, pipelined, old, local, many.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc::Sender;
 
-use ringlane::{ListenAddress, Settings};
+use ringlane::{Cx, IoChoice, ListenAddress, Server, Settings};
 use serde_json::json;
 
 use crate::support::ask::{ALL, Ask, JSON, LEGACY, MODERN, SSE};
 use crate::support::client::{Conn, End};
+use crate::support::gate::Gate;
 use crate::support::house::{Ground, House, each, each_and_two, plain};
 
 #[test]
@@ -57,6 +59,50 @@ fn quick_and_slow_tools_are_answered_in_the_order_of_their_requests() {
         assert_eq!(conn.read().said(), "blocked");
         assert_eq!(conn.read().refusal(), (404, -32601));
     });
+}
+
+/// A client that pipelines much at once, in one piece, keeps the others waiting for a part of it.
+#[test]
+fn who_pipelines_without_end_leaves_others_their_turn() {
+    let tools = |gate: &Gate, told: &Sender<&'static str>| {
+        let (held, tells) = (gate.clone(), told.clone());
+        let stop = async move |_: Cx, (): ()| {
+            tells.send("stopped")?;
+            held.pass();
+            Ok("stopped")
+        };
+        let (first, second) = (told.clone(), told.clone());
+        Server::new("turns", "1")
+            .tool("stop", "Holds up its core", stop)
+            .tool("many", "One of many", async move |_: Cx, (): ()| {
+                Ok(first.send("many").map_or("", |()| "many"))
+            })
+            .tool("one", "The only one", async move |_: Cx, (): ()| {
+                Ok(second.send("one").map_or("", |()| "one"))
+            })
+    };
+    for io in [IoChoice::Auto, IoChoice::Epoll] {
+        let house = House::open_with(Ground { io, workers: 1 }, plain, tools);
+        let (mut stops, mut pipelines, mut asks) =
+            (house.connect(), house.connect(), house.connect());
+        for conn in [&mut pipelines, &mut asks] {
+            assert_eq!(conn.ask(&Ask::new(LEGACY, "ping")).status, 200);
+        }
+        stops.send(&Ask::call(LEGACY, "stop", json!({})));
+        house.hear("stopped");
+        let many: Vec<_> = (0..200).map(|id| Ask::call(LEGACY, "many", json!({})).id(id)).collect();
+        many.iter().for_each(|ask| pipelines.expect(ask));
+        pipelines.write(&many.iter().flat_map(Ask::bytes).collect::<Vec<_>>());
+        asks.send(&Ask::call(LEGACY, "one", json!({})));
+        house.gate.open();
+        assert_eq!(asks.read().said(), "one");
+        for _ in &many {
+            assert_eq!(pipelines.read().said(), "many");
+        }
+        let before = (0..=200).position(|_| house.heard() == "one");
+        // `pipeline_requests_max` at a time; a readiness may serve twice.
+        assert!(before.is_some_and(|before| before <= 64), "{io:?}: {before:?} came first");
+    }
 }
 
 #[test]
@@ -134,7 +180,7 @@ fn an_old_client_is_answered_once_unless_it_asks_for_more() {
 
 #[test]
 fn several_listeners_serve_at_once_one_of_them_local() {
-    for io in [ringlane::IoChoice::Auto, ringlane::IoChoice::Epoll] {
+    for io in [IoChoice::Auto, IoChoice::Epoll] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.sock");
         let any_port = ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -98,8 +98,12 @@ impl House {
 
     /// Waits until a tool says this.
     pub fn hear(&self, word: &str) {
-        let heard = self.heard.recv_timeout(Duration::from_secs(20));
-        assert_eq!(heard, Ok(word));
+        assert_eq!(self.heard(), word);
+    }
+
+    /// What a tool says next.
+    pub fn heard(&self) -> &'static str {
+        self.heard.recv_timeout(Duration::from_secs(20)).unwrap()
     }
 
     /// Whether no tool said anything more.

@@ -158,6 +158,29 @@ impl BodyDecoder {
         Ok(Self(Kind::Length { body: body_start..end }))
     }
 
+    /// How many bytes of the body, or of the chunk that is being read, are still to come when
+    /// `bytes` are all there is.
+    #[must_use]
+    pub fn missing_bytes(&self, bytes: &[u8]) -> usize {
+        match &self.0 {
+            Kind::Length { body } => body.end.saturating_sub(bytes.len()),
+            Kind::Chunked(chunked) => match chunked.state {
+                State::Data { left_bytes } => usize::try_from(left_bytes).unwrap_or(usize::MAX),
+                _ => 0,
+            },
+        }
+    }
+
+    /// Follows the body to where it is once `count` bytes before it are taken out of the buffer.
+    pub fn move_down(&mut self, count: usize) {
+        match &mut self.0 {
+            Kind::Length { body } | Kind::Chunked(ChunkedDecoder { body, .. }) => {
+                debug_assert!(count <= body.start, "the body itself was cut");
+                *body = body.start.saturating_sub(count)..body.end.saturating_sub(count);
+            }
+        }
+    }
+
     /// Decodes what was received since the last call. Only bytes at the end may have been added.
     ///
     /// # Errors
