@@ -172,6 +172,9 @@ pub struct RawHost {
     /// Print what tuning/apply writes, and end with 0
     #[arg(long, requires = "host", conflicts_with = "json", help_heading = MACHINE)]
     pub writes: bool,
+    /// Setting to leave alone; may be repeated
+    #[arg(long, value_name = "NAME", requires = "host", help_heading = MACHINE)]
+    pub skip: Vec<String>,
     /// Folder with the machine's /proc and /sys
     #[arg(long, value_name = "DIR", default_value = "/", requires = "host", help_heading = MACHINE)]
     pub root: String,

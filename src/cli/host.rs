@@ -5,6 +5,7 @@
 //! rings without any file saying so.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -27,7 +28,10 @@ pub(super) fn check(raw: &RawHost, terminal: &mut Terminal) -> Result<ExitCode, 
     let tuning = Tuning::built_in()
         .map_err(|what| Failure::Failed { what: format!("tuning/settings: {what}"), fix: None })?;
     let profile = profile(&tuning, &raw.profile)?;
-    let findings = host::examine(&tuning, &profile.name, &Machine::at(&raw.root));
+    let machine = machine(&raw.root)?;
+    known(&tuning, &raw.skip)?;
+    let mut findings = host::examine(&tuning, &profile.name, &machine);
+    findings.retain(|finding| !raw.skip.contains(&finding.setting.name));
     if raw.writes {
         terminal.print(&writes(&findings))?;
         return Ok(ExitCode::SUCCESS);
@@ -47,13 +51,34 @@ pub(super) fn check(raw: &RawHost, terminal: &mut Terminal) -> Result<ExitCode, 
 fn profile<'t>(tuning: &'t Tuning, name: &str) -> Result<&'t Profile, Failure> {
     tuning.profiles.iter().find(|profile| profile.name == name).ok_or_else(|| {
         let names: Vec<_> = tuning.profiles.iter().map(|profile| profile.name.as_str()).collect();
-        let near = nearest(name, names.iter().copied());
-        let fix = match near.first() {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("the profiles are {}", names.join(", ")),
-        };
-        Failure::Usage(vec![format!("--profile: there is no profile \"{name}\": {fix}")])
+        unknown("--profile", "profile", name, &names)
     })
+}
+
+/// A misspelt name would leave alone nothing.
+fn known(tuning: &Tuning, skipped: &[String]) -> Result<(), Failure> {
+    let names: Vec<_> = tuning.settings.iter().map(|setting| setting.name.as_str()).collect();
+    match skipped.iter().find(|name| !names.contains(&name.as_str())) {
+        Some(name) => Err(unknown("--skip", "setting", name, &names)),
+        None => Ok(()),
+    }
+}
+
+fn unknown(flag: &str, kind: &str, name: &str, names: &[&str]) -> Failure {
+    let fix = match nearest(name, names.iter().copied()).first() {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the {kind}s are {}", names.join(", ")),
+    };
+    Failure::Usage(vec![format!("{flag}: there is no {kind} \"{name}\": {fix}")])
+}
+
+/// A folder without the kernel's files would have nothing to change.
+fn machine(root: &str) -> Result<Machine, Failure> {
+    if ["proc", "sys"].iter().all(|name| Path::new(root).join(name).is_dir()) {
+        return Ok(Machine::at(root));
+    }
+    let fix = "name the folder that holds both";
+    Err(Failure::Usage(vec![format!("--root: there is no proc and sys in \"{root}\": {fix}")]))
 }
 
 type Ring = Result<String, String>;

@@ -246,8 +246,30 @@ fn nothing_left_to_do_ends_with_0_and_what_is_not_understood_with_1() {
     let ran = run(&["check", "--host", "--profile", "latancy"]);
     assert_eq!(ran.status.code(), Some(2));
     assert!(text(&ran.stderr).contains("no profile \"latancy\": did you mean latency?"));
+    let ran = run(&["check", "--host", "--root", "/dev/null"]);
+    assert_eq!(ran.status.code(), Some(2), "a folder without a machine has nothing to change");
+    assert!(text(&ran.stderr).contains("--root: there is no proc and sys in \"/dev/null\": name"));
     let ran = run(&["check", "--json"]);
     assert_eq!(ran.status.code(), Some(2), "without --host there is nothing to print so");
+}
+
+#[test]
+fn what_is_skipped_is_neither_told_nor_written() {
+    let host = Host::new();
+    let skipped = ["io_uring", "interrupts"];
+    let words = ["--profile", "latency", "--skip", skipped[0], "--skip", skipped[1]];
+    for more in [&[][..], &["--json"], &["--writes"]] {
+        let ran = host.check(&[&words, more].concat());
+        let told = text(&ran.stdout);
+        assert!(told.contains("somaxconn"), "{told}");
+        assert!(!told.contains("io_uring_disabled") && !told.contains("/proc/irq"), "{told}");
+    }
+    let ran = host.check(&["--skip", "io-uring"]);
+    assert_eq!(ran.status.code(), Some(2), "a misspelt name skips nothing");
+    assert!(
+        text(&ran.stderr)
+            .contains("--skip: there is no setting \"io-uring\": did you mean io_uring?")
+    );
 }
 
 #[test]
