@@ -5,9 +5,11 @@
 
 #![expect(clippy::expect_used, reason = "a helper that fails fails its test")]
 
+mod applying;
 mod bench;
 mod child;
 mod ending;
+mod host;
 mod manager;
 mod readme;
 mod reloading;
