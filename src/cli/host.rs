@@ -4,6 +4,7 @@
 //! or could not be read. Beside the files a ring is tried, on this machine alone: sandboxes forbid
 //! rings without any file saying so.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -130,7 +131,16 @@ fn fix(finding: &Finding<'_>, change: &Change) -> String {
     match (change.how, change.path.strip_prefix("/proc/sys/")) {
         (How::ByHand, _) => finding.setting.fix.clone(),
         (_, Some(name)) => format!("sysctl -w {}={wanted}", name.replace('/', ".")),
-        (_, None) => format!("echo {wanted} > {}", change.path),
+        (_, None) => format!("echo {wanted} > {}", quoted(&change.path)),
+    }
+}
+
+/// A path as a shell takes it: names of network devices may hold what a shell would run.
+fn quoted(path: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:@".contains(&byte);
+    match path.bytes().all(is_plain) {
+        true => Cow::Borrowed(path),
+        false => Cow::Owned(format!("'{}'", path.replace('\'', r"'\''"))),
     }
 }
 

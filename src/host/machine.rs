@@ -42,6 +42,12 @@ impl Machine {
         self.root.join(path.trim_start_matches('/'))
     }
 
+    /// Whether there is a file or a folder.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
     /// Reads a file.
     #[must_use]
     pub fn read(&self, path: &str) -> Told {

@@ -6,7 +6,9 @@
 
 use crate::host::finding::{Change, Finding, How};
 use crate::host::machine::{Machine, Told, parse_list};
-use crate::host::tuning::Setting;
+use crate::host::tuning::{Setting, kernel_version};
+
+const OLDER_QUOTA: &str = "/sys/fs/cgroup/cpu/cpu.cfs_quota_us";
 
 /// What a wish means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum Rule {
     AtLeast,
     /// This and nothing else.
     Exactly,
-    /// The word in brackets.
+    /// The word in brackets. Of several wishes any will do, and the first is written.
     Chosen,
     /// A mask of all CPUs, where a device has fewer queues than there are.
     AllCpus,
@@ -75,12 +77,19 @@ impl Rule {
 #[must_use]
 pub fn judge<'t>(setting: &'t Setting, wish: &str, machine: &Machine) -> Finding<'t> {
     let mut finding = Finding::of(setting);
+    if setting.until.is_some_and(|until| kernel(machine).is_some_and(|kernel| kernel >= until)) {
+        finding.right_count += 1;
+        return finding;
+    }
     let files = machine.find(&setting.reads);
     match setting.rule {
         Rule::AllCpus | Rule::CpuInTurn | Rule::Spread => {
+            let mut files = files;
+            if setting.rule == Rule::Spread {
+                files.extend(interrupts_of_virtio(machine));
+            }
+            files.retain(|path| has_hardware(machine, path));
             // Nothing to spread, nothing to know about.
-            let files = files.into_iter().filter(|path| !path.starts_with("/sys/class/net/lo/"));
-            let files: Vec<String> = files.collect();
             if !files.is_empty() {
                 match machine.cpus() {
                     Ok(cpus) => spread(&mut finding, machine, &files, &cpus),
@@ -92,11 +101,46 @@ pub fn judge<'t>(setting: &'t Setting, wish: &str, machine: &Machine) -> Finding
             for path in &files {
                 if let Some(text) = finding.read(machine, path) {
                     hold(&mut finding, path, &text, wish);
+                } else if setting.rule == Rule::WholeCpus {
+                    hold_older_quota(&mut finding, machine, wish);
                 }
             }
         }
     }
     finding
+}
+
+fn kernel(machine: &Machine) -> Option<(u32, u32)> {
+    match machine.read("/proc/sys/kernel/osrelease") {
+        Told::Text(text) => kernel_version(&text),
+        Told::Absent | Told::Unreadable(_) => None,
+    }
+}
+
+/// Whether a network device has hardware under it, or a hypervisor: bridges, tunnels and the ends
+/// of containers hand packets on that were steered already, and come and go.
+fn has_hardware(machine: &Machine, path: &str) -> bool {
+    let device = path.strip_prefix("/sys/class/net/").and_then(|rest| rest.split('/').next());
+    device.is_some_and(|device| machine.has(&format!("/sys/class/net/{device}/device")))
+}
+
+/// A virtio device leaves its interrupts to the PCI device that it is on.
+fn interrupts_of_virtio(machine: &Machine) -> Vec<String> {
+    let devices = machine.find("/sys/class/net/*/device").into_iter().filter(|device| {
+        let kind = machine.read(&format!("{device}/modalias"));
+        matches!(kind, Told::Text(kind) if kind.starts_with("virtio:"))
+    });
+    devices.flat_map(|device| machine.find(&format!("{device}/../msi_irqs/*"))).collect()
+}
+
+/// Version 1 of control groups has two files for it.
+fn hold_older_quota(finding: &mut Finding<'_>, machine: &Machine, wish: &str) {
+    let (path, period) = (OLDER_QUOTA, "/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    if let (Some(time), Some(period)) = (finding.read(machine, path), finding.read(machine, period))
+    {
+        let time = if time == "-1" { "max" } else { &time };
+        hold(finding, path, &format!("{time} {period}"), wish);
+    }
 }
 
 impl Finding<'_> {
@@ -138,7 +182,11 @@ fn hold(finding: &mut Finding<'_>, path: &str, text: &str, wish: &str) {
         },
         Rule::Exactly => finding.note(path, text, wish, text == wish, How::Value),
         Rule::Chosen => match chosen(text) {
-            Some(found) => finding.note(path, found, wish, found == wish, How::Choice),
+            Some(found) => {
+                let is_right = wish.split(' ').any(|word| word == found);
+                let wanted = wish.split(' ').next().unwrap_or_default();
+                finding.note(path, found, wanted, is_right, How::Choice);
+            }
             None => finding.puzzle(path, text),
         },
         Rule::LimitAtLeast(row) => match hard_limit(text, row) {

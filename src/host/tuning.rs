@@ -35,6 +35,8 @@ pub struct Setting {
     pub reads: String,
     /// What a wish means.
     pub rule: Rule,
+    /// The kernel, by major and minor number, from which on it does not matter.
+    pub until: Option<(u32, u32)>,
     /// Profiles, and what each wants.
     pub wishes: Vec<(String, String)>,
     /// The word of a unit that sets it.
@@ -91,6 +93,12 @@ fn setting(name: String, fields: &Fields, profiles: &[Profile]) -> Result<Settin
     Ok(Setting {
         reads: fields.required("reads")?,
         rule: Rule::parse(&fields.required("rule")?).map_err(|why| format!("{name}: {why}"))?,
+        until: match fields.value("until") {
+            Some(text) => {
+                Some(kernel_version(text).ok_or_else(|| format!("{name}: {text} is no kernel"))?)
+            }
+            None => None,
+        },
         wishes: wishes.collect(),
         unit: fields.value("unit").map(str::to_owned),
         why: fields.required("why")?,
@@ -98,6 +106,12 @@ fn setting(name: String, fields: &Fields, profiles: &[Profile]) -> Result<Settin
         gave: fields.required("gave")?,
         name,
     })
+}
+
+/// The major and minor number of `6.1.0-13-amd64`.
+pub(super) fn kernel_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split(|character: char| !character.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// The lines of a block.
@@ -153,6 +167,7 @@ mod tests {
         for (text, fault) in [
             ("profile: a\n", "a has no about"),
             ("setting: b\nreads: /x\nrule: bend\nwhy: w\ngave: g\n", "b: there is no rule bend"),
+            ("setting: b\nreads: /x\nrule: boot\nuntil: x\nwhy: w\ngave: g\n", "b: x is no kernel"),
             ("fix: c\n", "a block cannot begin with fix"),
             ("setting\n", "\"setting\" is no `name: value`"),
         ] {

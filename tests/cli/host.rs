@@ -12,6 +12,7 @@ use crate::child::{run, text};
 /// Files as a kernel has them that nobody has set up.
 const FILES: &[(&str, &str)] = &[
     ("proc/sys/kernel/io_uring_disabled", "2\n"),
+    ("proc/sys/kernel/osrelease", "5.10.0-28-amd64\n"),
     ("proc/sys/net/core/somaxconn", "128\n"),
     ("proc/sys/net/core/netdev_max_backlog", "1000\n"),
     ("proc/sys/net/core/busy_poll", "0\n"),
@@ -33,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
     ("sys/class/net/eth0/queues/tx-0/xps_cpus", "00000000,00000000\n"),
     ("sys/class/net/eth0/queues/tx-1/xps_cpus", "00000000,00000002\n"),
     ("sys/class/net/lo/queues/rx-0/rps_cpus", "00000000,00000000\n"),
+    ("sys/class/net/docker0/queues/rx-0/rps_cpus", "00000000,00000000\n"),
     ("sys/fs/cgroup/cpu.max", "150000 100000\n"),
     (
         "proc/self/limits",

@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use ringlane::host::rule::Rule;
 use ringlane::host::tuning::{Profile, Setting, Tuning};
+use serde_json::Value;
 
 use crate::child::{run, text};
 use crate::host::{Host, tree};
@@ -77,6 +79,91 @@ fn nothing_left_to_do_ends_with_0_and_what_is_not_understood_with_1() {
 }
 
 #[test]
+fn locked_memory_matters_to_old_kernels_alone() {
+    for (kernel, standing) in [("5.11.22", "change"), ("5.12.0-rc1", "right"), ("?", "change")] {
+        let host = Host::new();
+        host.write("proc/sys/kernel/osrelease", kernel);
+        assert_eq!(host.standings("latency")["locked-memory"], standing, "{kernel}");
+    }
+}
+
+#[test]
+fn huge_pages_that_nobody_gets_are_as_good_as_those_asked_for() {
+    for (enabled, standing) in [
+        ("always [madvise] never", "right"),
+        ("always madvise [never]", "right"),
+        ("[always] madvise never", "change"),
+    ] {
+        let host = Host::new();
+        host.write("sys/kernel/mm/transparent_hugepage/enabled", enabled);
+        assert_eq!(host.standings("latency")["huge-pages"], standing, "{enabled}");
+    }
+}
+
+#[test]
+fn a_quota_is_seen_in_both_versions_of_control_groups() {
+    let host = Host::new();
+    fs::remove_file(host.path("sys/fs/cgroup/cpu.max")).expect("removed");
+    assert_eq!(host.standings("container")["cpu-quota"], "absent");
+    host.write("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    for (quota, standing) in
+        [("-1\n", "right"), ("200000\n", "right"), ("150000\n", "change"), ("x\n", "unread")]
+    {
+        host.write("sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota);
+        assert_eq!(host.standings("container")["cpu-quota"], standing, "{quota}");
+    }
+}
+
+#[test]
+fn interrupts_of_virtio_are_those_of_its_pci_device() {
+    let host = Host::new();
+    host.write("sys/devices/pci0/virtio2/modalias", "virtio:d00000001v00001AF4\n");
+    host.write("sys/devices/pci0/msi_irqs/40", "msix\n");
+    host.write("proc/irq/40/smp_affinity_list", "0-3\n");
+    fs::create_dir(host.path("sys/class/net/ens3")).expect("made");
+    let device = host.path("sys/class/net/ens3/device");
+    symlink("../../../devices/pci0/virtio2", &device).expect("a link");
+    let told = || text(&host.check(&["--profile", "latency", "--writes"]).stdout).to_owned();
+    assert!(told().contains("value\t/proc/irq/40/smp_affinity_list\t2\n"), "{}", told());
+    host.write("sys/devices/pci0/virtio2/modalias", "pci:v00008086\n");
+    assert!(!told().contains("/proc/irq/40/"), "its bridge's are not a device's own");
+}
+
+#[test]
+fn a_machine_without_network_devices_or_queues_has_nothing_to_steer() {
+    let host = Host::new();
+    fs::remove_dir_all(host.path("sys/class/net/eth0/queues")).expect("removed");
+    let steered = ["receive-steering", "send-steering"];
+    for name in steered {
+        assert_eq!(host.standings("throughput")[name], "absent");
+    }
+    fs::remove_dir_all(host.path("sys/class/net")).expect("removed");
+    for name in steered.iter().chain(&["interrupts"]) {
+        assert_eq!(host.standings("throughput")[*name], "absent");
+    }
+}
+
+#[test]
+fn commands_hold_no_words_of_a_device_that_a_shell_would_run() {
+    let host = Host::new();
+    for name in ["a b", "$(reboot)'"] {
+        host.write(&format!("sys/class/net/{name}/device/modalias"), "pci:\n");
+        host.write(&format!("sys/class/net/{name}/queues/rx-0/rps_cpus"), "0\n");
+    }
+    let told: Value =
+        serde_json::from_slice(&host.check(&["--profile", "throughput", "--json"]).stdout)
+            .expect("JSON");
+    let told = told.to_string();
+    assert!(told.contains("echo f > '/sys/class/net/a b/queues/rx-0/rps_cpus'"), "{told}");
+    assert!(told.contains(r"echo f > '/sys/class/net/$(reboot)'\\''/queues"), "{told}");
+    let before = host.tree();
+    host.apply(&["throughput"]);
+    assert_eq!(host.says("sys/class/net/a b/queues/rx-0/rps_cpus"), "f\n");
+    host.apply(&["--revert"]);
+    assert_eq!(host.tree(), before);
+}
+
+#[test]
 fn what_is_skipped_is_neither_told_nor_written() {
     let host = Host::new();
     let skipped = ["io_uring", "interrupts"];
@@ -140,17 +227,17 @@ fn readme(tuning: &Tuning) -> String {
             true => "`tuning/apply --revert`, or a boot.".to_owned(),
             false => format!("set by hand: {}; take it out again.", setting.fix),
         };
-        let _ = write!(text, "\n### {name}\n\n`{reads}`, {}.\n{why}\n\n", meaning(&setting.rule));
+        let _ = write!(text, "\n### {name}\n\n`{reads}`, {}.\n{why}\n\n", meaning(setting));
         let _ = writeln!(text, "- Undo: {undo}\n- What it gave: {gave}.");
     }
     text
 }
 
-fn meaning(rule: &Rule) -> String {
-    match rule {
+fn meaning(setting: &Setting) -> String {
+    let meaning = match &setting.rule {
         Rule::AtLeast => "this or more".to_owned(),
         Rule::Exactly => "exactly this".to_owned(),
-        Rule::Chosen => "this word of several".to_owned(),
+        Rule::Chosen => "this word of several, or any of them where more are named".to_owned(),
         Rule::AllCpus => "a mask of all CPUs".to_owned(),
         Rule::CpuInTurn => "a mask of one CPU, the next one for each queue".to_owned(),
         Rule::Spread => "each interrupt on the next CPU".to_owned(),
@@ -158,6 +245,10 @@ fn meaning(rule: &Rule) -> String {
         Rule::Boot => "a word that begins so".to_owned(),
         Rule::WholeCpus => "no quota, or whole CPUs".to_owned(),
         Rule::OneNode => "one node".to_owned(),
+    };
+    match setting.until {
+        Some((major, minor)) => format!("{meaning}; before Linux {major}.{minor} alone"),
+        None => meaning,
     }
 }
 
