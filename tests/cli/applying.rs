@@ -1,5 +1,5 @@
-//! tuning/apply: on machines of files, so that it is the same everywhere, and killed at every moment
-//! at which it may be.
+//! tuning/apply: on machines of files, so that it is the same everywhere, and killed wherever it
+//! writes.
 
 use std::fs;
 use std::io::Write as _;

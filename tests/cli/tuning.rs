@@ -256,8 +256,8 @@ fn meaning(setting: &Setting) -> String {
 fn sysctls(tuning: &Tuning, profile: &Profile) -> String {
     let mut text = format!(
         "# Profile {}: {}.\n# Made of tuning/settings. Copy to /etc/sysctl.d/, then sysctl \
-         --system; remove it to undo.\n# A value that is higher already would be lowered: take its \
-         line out.\n",
+         --system. To undo: remove it, and boot.\n# A value that is higher already would be \
+         lowered, and what a policy sets would be undone: take those\n# lines out.\n",
         profile.name, profile.about
     );
     for setting in &tuning.settings {
@@ -274,8 +274,8 @@ fn sysctls(tuning: &Tuning, profile: &Profile) -> String {
 fn limits(tuning: &Tuning, profile: &Profile) -> String {
     let mut text = format!(
         "# Profile {}: {}.\n# Made of tuning/settings. Copy to \
-         /etc/systemd/system/ringlane.service.d/, then systemctl daemon-reload;\n# remove it to \
-         undo.\n[Service]\n",
+         /etc/systemd/system/ringlane.service.d/, then systemctl daemon-reload;\n# to undo \
+         remove it, and reload again.\n[Service]\n",
         profile.name, profile.about
     );
     for setting in &tuning.settings {
