@@ -140,6 +140,7 @@ impl Exchange {
     /// Sends what was written.
     pub(super) async fn send<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
         while !self.send_at_once(transport)? {
+            self.shed();
             wire::writable(transport, &self.shard, Deadline::NEVER).await?;
         }
         Ok(())
@@ -200,11 +201,26 @@ impl Exchange {
     pub(super) async fn wait<T: Transport>(&mut self, transport: &T) -> Result<(), CloseReason> {
         self.burst_count = 0;
         self.is_drained = false;
+        self.shed();
         let deadline = self.deadline();
         if wire::readable(transport, &self.shard, deadline).await? {
             return Ok(());
         }
         Err(self.give_up(408, "the request took too long"))
+    }
+
+    /// Gives back what a large request or answer took and nothing needs any more, before a wait
+    /// that the peer may draw out.
+    fn shed(&mut self) {
+        let buffers = &self.shard.buffers;
+        if self.input.capacity() > ROOM_BYTES_MAX && matches!(self.reading, Reading::Head { .. }) {
+            let unread = self.input[self.used..].to_vec();
+            self.used = 0;
+            buffers.give(std::mem::replace(&mut self.input, unread));
+        }
+        if self.output.capacity() > ROOM_BYTES_MAX && self.output.is_empty() {
+            buffers.give(std::mem::take(&mut self.output));
+        }
     }
 
     fn is_between_requests(&self) -> bool {
