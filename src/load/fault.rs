@@ -16,7 +16,7 @@ pub(super) enum FaultKind {
     Timeout,
     /// Due while as many as may wait did.
     Refused,
-    /// Due, and never sent.
+    /// Due, or wanted by `--requests`, and never sent.
     Unsent,
     /// Not HTTP, or bytes that nobody asked for.
     Framing,
@@ -73,8 +73,14 @@ impl FaultKind {
             Self::Connect => "no connection",
             Self::Closed => "the server closed the connection before it had answered",
             Self::Timeout => "no answer in time",
-            Self::Refused => "due while too many waited already: the server is too slow for --rate",
-            Self::Unsent => "due and never sent: the server is too slow for --rate",
+            Self::Refused => {
+                "due while too many waited already: --rate is too much for the server, or for so \
+                 few --connections"
+            }
+            Self::Unsent => {
+                "never sent: the server is gone, or --rate is too much for it or for so few \
+                 --connections"
+            }
             Self::Framing => "not HTTP/1.1",
             Self::Status => "another HTTP status than expected",
             Self::Media => "neither application/json nor text/event-stream",

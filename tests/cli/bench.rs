@@ -239,6 +239,43 @@ fn a_rate_that_no_server_reaches_is_not_said_to_be_reached() {
 }
 
 #[test]
+fn a_server_that_goes_away_ends_the_run_and_slows_it_down() {
+    // How long each takes at least, and how many requests it was to make.
+    let table: &[(&[&str], f64, Option<u64>)] = &[
+        (&["--duration", "300ms"], 0.3, None),
+        (&["--rate", "1000", "--duration", "300ms"], 0.3, Some(300)),
+        (&["--requests", "500", "--timeout", "200ms"], 0.2, Some(500)),
+        (&["--rate", "1000", "--requests", "500", "--timeout", "200ms"], 0.2, Some(500)),
+        (&["--requests", "500", "--timeout", "200ms", "--threads", "2"], 0.2, Some(500)),
+    ];
+    for &(flags, seconds, wanted) in table {
+        // The first call is made to see whether it works at all.
+        let server = Scripted::start(|number, _| match number {
+            0..50 => Reply::Right,
+            _ => Reply::Gone,
+        });
+        let report = report(&server.url, flags, 1);
+        assert_eq!(report["requests"], 49, "{flags:?}: {report}");
+        let took = number(&report, "/seconds");
+        assert!(took >= seconds, "{flags:?}: {report}");
+        assert!(number(&report, "/requests_per_second") <= 49.0 / seconds, "{flags:?}: {report}");
+        let lost = kinds(&report).into_iter().filter(|(kind, _)| *kind != "connect");
+        let lost: u64 = lost.map(|(_, count)| count).sum();
+        assert!(wanted.is_none_or(|wanted| 49 + lost == wanted), "{flags:?}: {report}");
+    }
+}
+
+#[test]
+fn an_open_loop_is_not_faster_than_its_rate() {
+    let server = Scripted::start(|_, _| Reply::Right);
+    // Due at once, and after 100 ms.
+    let report = report(&server.url, &["--rate", "10", "--duration", "200ms"], 0);
+    assert_eq!(report["requests"], 2, "{report}");
+    let reached = number(&report, "/requests_per_second");
+    assert!(reached > 5.0 && reached <= 10.0, "{report}");
+}
+
+#[test]
 fn a_process_that_dies_hides_nothing_that_was_measured() {
     let process = Server::on_loopback(&[]).process;
     let number = process.id();

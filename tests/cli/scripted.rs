@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::net::{Shutdown, shutdown};
 use serde_json::{Value, json};
 
 /// What becomes of a call.
@@ -20,6 +21,8 @@ pub(crate) enum Reply {
     Events,
     /// The connection is closed.
     Close,
+    /// The connection is closed, and there will be no other.
+    Gone,
 }
 
 /// A running server. Its threads end with the tests.
@@ -39,9 +42,11 @@ impl Scripted {
         let calls = Arc::new(AtomicU64::new(0));
         let (script, counted): (Arc<Script>, _) = (Arc::new(script), calls.clone());
         std::thread::spawn(move || {
+            let listener = Arc::new(listener);
             for stream in listener.incoming().map_while(Result::ok) {
                 let (script, calls) = (script.clone(), counted.clone());
-                std::thread::spawn(move || serve(stream, &*script, &calls));
+                let door = listener.clone();
+                std::thread::spawn(move || serve(stream, &*script, &calls, &door));
             }
         });
         Self { url, calls }
@@ -53,7 +58,7 @@ impl Scripted {
     }
 }
 
-fn serve(mut stream: TcpStream, script: &Script, calls: &AtomicU64) {
+fn serve(mut stream: TcpStream, script: &Script, calls: &AtomicU64, door: &TcpListener) {
     let mut unread = Vec::new();
     while let Some(message) = receive(&mut stream, &mut unread) {
         let reply = if message["method"] == "tools/call" {
@@ -65,6 +70,11 @@ fn serve(mut stream: TcpStream, script: &Script, calls: &AtomicU64) {
         let right = json!({"jsonrpc": "2.0", "id": id, "result": right}).to_string();
         let bytes = match reply {
             Reply::Close => return,
+            Reply::Gone => {
+                // It is shut once; those who come later find it so.
+                let _ = shutdown(door, Shutdown::Both);
+                return;
+            }
             Reply::Right => whole("200 OK", "application/json", &right),
             Reply::Late(after) => {
                 pass(&stream, after);

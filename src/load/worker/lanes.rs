@@ -5,6 +5,7 @@
 //! ```
 //! Invariant: each unit begun is over once: answered, failed, or cut off on purpose.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::base::time::Now;
 use crate::http::head::Persistence;
 use crate::load::connection::Happening;
 use crate::load::fault::{Fault, FaultKind};
-use crate::load::lane::{REST, Stage, Step};
+use crate::load::lane::{Lane, REST, Stage, Step};
 use crate::load::plan::Load;
 use crate::load::worker::{Mode, TAKEN, Worker, silence};
 
@@ -145,20 +146,19 @@ impl Worker {
 
     /// Gives lanes with room what is due.
     pub(super) fn dispatch(&mut self) {
+        let pipeline = self.means.plan.pipeline;
         loop {
             let now = self.origin.now();
             let Mode::Open { schedule, left } = &mut self.mode else { return };
             schedule.advance(now);
             self.tally.fault(Fault::new(FaultKind::Refused, TAKEN), schedule.take_refused());
-            if !schedule.has_waiting() || *left == Some(0) || self.free.is_empty() {
+            if !schedule.has_waiting() || *left == Some(0) {
                 return;
             }
-            let (Some(due), Some(index)) = (schedule.take(), self.free.pop_front()) else { return };
+            let Some(index) = take_free(&mut self.free, &mut self.lanes, pipeline) else { return };
+            let Some(due) = schedule.take() else { return };
             if let Some(left) = left {
                 *left -= 1;
-            }
-            if let Some(lane) = self.lanes.get_mut(index) {
-                lane.listed = false;
             }
             self.begin(index, due, now);
             self.list(index);
@@ -251,4 +251,17 @@ impl Worker {
             }
         }
     }
+}
+
+/// The next listed lane that still has room: one that lost its connection meanwhile has none, and
+/// is listed again once it has another.
+fn take_free(free: &mut VecDeque<usize>, lanes: &mut [Lane], pipeline: usize) -> Option<usize> {
+    while let Some(index) = free.pop_front() {
+        let Some(lane) = lanes.get_mut(index) else { continue };
+        lane.listed = false;
+        if lane.has_room(pipeline) {
+            return Some(index);
+        }
+    }
+    None
 }

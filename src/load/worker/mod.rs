@@ -40,6 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a request that was due was not sent.
 const TAKEN: &str = "the connections were all taken";
+const GONE: &str = "there was no connection any more";
 
 /// What a thread is told to do.
 #[derive(Debug)]
@@ -92,6 +93,8 @@ pub(super) struct Worker {
     /// Lanes with room, in an open loop.
     free: VecDeque<usize>,
     in_flight: usize,
+    /// When a lane was of use last, in a stretch.
+    connected: Now,
     /// Calls begun, of which a share is cut.
     begun: u64,
 }
@@ -175,6 +178,7 @@ impl Worker {
             mode: Mode::Opening { open: 0, broken: None },
             free: VecDeque::new(),
             in_flight: 0,
+            connected: Now::default(),
             begun: 0,
         };
         worker.open_all()?;
@@ -224,6 +228,7 @@ impl Worker {
         };
         self.fill_all();
         let mut last_look = self.origin.now();
+        self.connected = last_look;
         while !self.is_over(stretch) {
             let now = self.origin.now();
             self.pump(self.time_to_wait(now, stretch.end));
@@ -233,9 +238,12 @@ impl Worker {
                 last_look = now;
                 self.look_for_silence();
                 self.revive();
+                if self.is_connected() {
+                    self.connected = now;
+                }
             }
         }
-        self.stop_sending();
+        self.stop_sending(stretch.end);
         self.wait_for_answers(plan.timeout);
         self.mode = Mode::Quiet;
         self.free.clear();
@@ -249,9 +257,18 @@ impl Worker {
             Mode::Closed { left } | Mode::Open { left, .. } => *left,
             _ => Some(0),
         };
+        // A count is never reached without a server, and there may be no other end.
+        let is_abandoned = stretch.end.is_none()
+            && self.origin.now().since(self.connected) > self.means.plan.timeout;
         left == Some(0)
+            || is_abandoned
             || stretch.end.is_some_and(|end| self.origin.now() >= end)
             || self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether any lane is of use. One is enough to go on with, and the first one often is it.
+    fn is_connected(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.stage == Stage::Ready)
     }
 
     fn time_to_wait(&self, now: Now, end: Option<Now>) -> Duration {
@@ -264,17 +281,35 @@ impl Worker {
     }
 
     /// Counts what was due and will not be sent.
-    fn stop_sending(&mut self) {
+    fn stop_sending(&mut self, end: Option<Now>) {
         let mode = std::mem::replace(&mut self.mode, Mode::Quiet);
-        let Mode::Open { mut schedule, left } = mode else { return };
         let now = self.origin.now();
-        // At the end by count, or by somebody's wish, nothing more was meant to be sent.
-        if left != Some(0) && !self.shared.stop.load(Ordering::Relaxed) {
+        if !matches!(mode, Mode::Closed { left: Some(0) } | Mode::Open { left: Some(0), .. }) {
+            // Time in which no answer came any more is part of the stretch.
+            self.tally.last = self.tally.last.max(end.map_or(now, |end| now.min(end)));
+        }
+        // At the end by somebody's wish nothing more was meant to be sent.
+        if self.shared.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let why = if self.is_connected() { TAKEN } else { GONE };
+        let unsent = Fault::new(FaultKind::Unsent, why);
+        let (schedule, mut left) = match mode {
+            Mode::Open { schedule, left } => (Some(schedule), left),
+            Mode::Closed { left } => (None, left),
+            _ => return,
+        };
+        if let Some(mut schedule) = schedule.filter(|_| left != Some(0)) {
             schedule.advance(now);
             self.tally.fault(Fault::new(FaultKind::Refused, TAKEN), schedule.take_refused());
-            while let Some(due) = schedule.take() {
-                self.tally.over(due, now, Err(Fault::new(FaultKind::Unsent, TAKEN)));
+            while let Some(due) = schedule.take().filter(|_| left != Some(0)) {
+                left = left.map(|left| left - 1);
+                self.tally.over(due, now, Err(unsent.clone()));
             }
+        }
+        // With both, the time may be over before the count is reached; that is no failure.
+        if let (Some(left), None) = (left, end) {
+            self.tally.fault(unsent, left);
         }
     }
 
@@ -290,6 +325,9 @@ impl Worker {
                         self.lose(index, silence(waited));
                     }
                 }
+                debug_assert_eq!(self.in_flight, 0, "what is in flight is on a lane");
+                self.in_flight = 0;
+                return;
             }
             self.pump(TICK);
             self.look_for_silence();
