@@ -76,8 +76,16 @@ pub enum RunError {
         what: String,
     },
     /// Somebody wanted the end before anything was measured.
-    #[error("interrupted before anything was measured")]
-    Interrupted,
+    #[error(
+        "interrupted before the warm-up was over: nothing was measured; {answered} requests were \
+         answered rightly, {failed} failed"
+    )]
+    Interrupted {
+        /// Right answers until then.
+        answered: u64,
+        /// Requests without one.
+        failed: u64,
+    },
 }
 
 impl RunError {
@@ -93,7 +101,7 @@ impl RunError {
                 Some("give --server-pid a process that runs and that belongs to you")
             }
             Self::Thread { .. } => Some("give fewer --threads"),
-            Self::Interrupted => None,
+            Self::Interrupted { .. } => Some("let it warm up, or give a shorter --warmup"),
         }
     }
 }
@@ -112,21 +120,20 @@ pub fn run(plan: &Plan, waits: &Waits, watch: &mut dyn FnMut(Glance)) -> Result<
     if let Load::Hold(_) = plan.load {
         return crew.hold(plan, opened, before, looker);
     }
-    let mut faults = opened.faults;
-    if !plan.warmup.is_zero() {
-        let warm = crew.load(plan, Some(plan.warmup), None, Doing::WarmingUp, &mut looker)?;
-        faults.extend(warm.0.faults);
+    let mut warm = opened;
+    if !plan.warmup.is_zero() && !crew.is_stopped() {
+        warm.add(crew.load(plan, Some(plan.warmup), None, Doing::WarmingUp, &mut looker)?.0);
     }
     if crew.is_stopped() {
         crew.leave();
-        return Err(RunError::Interrupted);
+        return Err(RunError::Interrupted { answered: warm.answered, failed: warm.failed });
     }
     let before = looker.cpu()?;
     let (mut tally, seconds) =
         crew.load(plan, plan.duration, plan.count, Doing::Measuring, &mut looker)?;
     let (server, interrupted, sent) = (looker.report(before), crew.is_stopped(), tally.sent());
     crew.leave();
-    tally.add_faults(faults);
+    tally.add_faults(warm.faults);
     Ok(Outcome { tally, seconds, sent, server, interrupted, cpus: cpu_count() })
 }
 

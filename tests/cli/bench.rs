@@ -360,6 +360,29 @@ fn an_interrupted_run_prints_what_it_measured() {
 }
 
 #[test]
+fn an_interrupted_warm_up_says_so_and_what_came_of_it() {
+    let server = Scripted::start(|number, _| match number {
+        5 => Reply::Close,
+        _ => Reply::Right,
+    });
+    let process = Running::start(&["bench", &server.url, "--warmup", "1h"]);
+    while server.calls() < 200 {
+        std::thread::yield_now();
+    }
+    process.signal(Signal::INT);
+    let (code, told, errors) = process.end();
+    assert_eq!((code, told.as_str()), (Some(1), ""), "{errors}");
+    let parts = [
+        "interrupted before the warm-up was over",
+        "answered rightly, 1 failed",
+        "a shorter --warmup",
+    ];
+    for part in parts {
+        assert!(errors.contains(part), "{part} is not in\n{errors}");
+    }
+}
+
+#[test]
 fn more_connections_than_files_may_be_open_name_the_limit_and_the_fix() {
     let server = Server::on_loopback(&[]);
     let line = format!(
