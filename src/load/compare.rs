@@ -2,6 +2,7 @@
 //!
 //! In: the JSON of `report`. Out: a line for each number that both have, and which of them are
 //! worse by more than a threshold. Failures are worse as soon as there are more.
+//! Invariant: what only one of them has is told, and never passes as equal.
 
 use serde_json::Value;
 
@@ -46,27 +47,53 @@ const COMPARED: &[(&str, &str, Worse)] = &[
 ];
 
 /// What has to be the same for numbers to compare.
-const SETTINGS: &[&str] =
-    &["kind", "held", "tool", "era", "sessions", "connections", "pipeline", "rate"];
+const SETTINGS: &[&str] = &[
+    "kind",
+    "held",
+    "tool",
+    "arguments_digest",
+    "era",
+    "sessions",
+    "connections",
+    "pipeline",
+    "disconnect_percent",
+    "rate",
+];
+
+/// What every report has, so that what lacks it is none.
+const ALWAYS: &[&str] = &["/requests_per_second", "/failed"];
+
+/// Whether a report from before can be compared with a run of these settings, of which
+/// `report::settings` is enough.
+///
+/// # Errors
+/// What is wrong with the report from before.
+pub fn check(before: &Value, settings: &Value) -> Result<(), String> {
+    let lacks = |pointer: &&str| before.pointer(pointer).and_then(Value::as_f64).is_none();
+    if before.get("ringlane_bench") != Some(&Value::from(1)) || ALWAYS.iter().any(lacks) {
+        return Err("it is no report of bench --json".to_owned());
+    }
+    for name in SETTINGS {
+        // A report of an earlier version may lack one.
+        let Some(was) = before.get(*name) else { continue };
+        let is = &settings[*name];
+        if was != is {
+            return Err(format!("{name} was {was} and is {is}: compare runs of the same kind"));
+        }
+    }
+    Ok(())
+}
 
 /// Compares two reports.
 ///
 /// # Errors
-/// What is wrong with the report from before.
+/// As [`check`].
 pub fn compare(
     before: &Value,
     after: &Value,
     threshold_percent: f64,
 ) -> Result<Vec<Difference>, String> {
-    if before.get("ringlane_bench") != Some(&Value::from(1)) {
-        return Err("it is no report of bench --json".to_owned());
-    }
-    for name in SETTINGS {
-        let (was, is) = (&before[*name], &after[*name]);
-        if was != is {
-            return Err(format!("{name} was {was} and is {is}: compare runs of the same kind"));
-        }
-    }
+    check(before, after)?;
     let numbers = COMPARED.iter().filter_map(|(name, pointer, worse)| {
         let before = before.pointer(pointer)?.as_f64()?;
         let after = after.pointer(pointer)?.as_f64()?;
@@ -79,6 +106,14 @@ pub fn compare(
         Some(Difference { name, before, after, is_worse })
     });
     Ok(numbers.collect())
+}
+
+/// The numbers that one of two reports has and the other has not.
+#[must_use]
+pub fn in_one_alone(before: &Value, after: &Value) -> Vec<&'static str> {
+    let has = |report: &Value, pointer| report.pointer(pointer).is_some_and(Value::is_number);
+    let alone = COMPARED.iter().filter(|(_, at, _)| has(before, at) != has(after, at));
+    alone.map(|(name, ..)| *name).collect()
 }
 
 #[cfg(test)]
@@ -115,8 +150,15 @@ mod tests {
         without["server"] = Value::Null;
         let names = |value: &Value| compare(&report(1.0, 1.0, 1.0, 0), value, 0.0);
         assert_eq!(names(&without).expect("alike").len(), 3);
+        let alone = in_one_alone(&report(1.0, 1.0, 1.0, 0), &without);
+        assert_eq!(alone, ["server CPU per request, us"]);
         without["connections"] = json!(65);
         assert!(names(&without).expect_err("others").starts_with("connections was 64 and is 65"));
-        compare(&json!({}), &without, 1.0).expect_err("no report");
+        for none in [json!({}), json!({"ringlane_bench": 1}), json!([]), json!(null)] {
+            check(&none, &without).expect_err("no report");
+        }
+        let mut other = report(1.0, 1.0, 1.0, 0);
+        other["requests_per_second"] = json!("1");
+        check(&other, &without).expect_err("no number");
     }
 }

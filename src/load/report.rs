@@ -42,31 +42,22 @@ impl Outcome {
     /// The whole report.
     #[must_use]
     pub fn to_json(&self, plan: &Plan) -> Value {
+        let mut report = settings(plan);
+        if let (Value::Object(all), Value::Object(found)) = (&mut report, self.found(plan)) {
+            all.extend(found);
+        }
+        report
+    }
+
+    /// What was found out.
+    fn found(&self, plan: &Plan) -> Value {
         let Tally { latency, first_event, event_gap, answered, failed, .. } = &self.tally;
-        let held = match plan.load {
-            Load::Hold(held) => Some(held.name()),
-            Load::Calls | Load::Stream | Load::Churn => None,
-        };
         let faults = self.tally.faults.iter().map(|(kind, seen)| {
             json!({"kind": kind.name(), "about": kind.in_words(), "count": seen.count,
                 "sample": seen.sample})
         });
         let server = self.server.as_ref().map(Result::as_ref);
         json!({
-            "ringlane_bench": 1,
-            "version": env!("CARGO_PKG_VERSION"),
-            "url": plan.requests.endpoint.to_string(),
-            "address": plan.address.to_string(),
-            "kind": plan.load.name(),
-            "held": held,
-            "tool": (plan.load != Load::Churn).then_some(&plan.requests.call.tool),
-            "era": match plan.requests.era { Era::Modern => "modern", Era::Legacy => "legacy" },
-            "revision": plan.requests.revision,
-            "sessions": plan.sessions,
-            "connections": plan.connections,
-            "pipeline": plan.pipeline,
-            "rate": plan.rate.map(|rate| number(rate.as_per_second())),
-            "warmup_seconds": number(plan.warmup.as_secs_f64()),
             "seconds": number(self.seconds),
             "interrupted": self.interrupted,
             "requests": answered,
@@ -130,6 +121,42 @@ impl Outcome {
             },
         })
     }
+}
+
+/// The part of a report that is known before the run: what is asked of whom, and how.
+#[must_use]
+pub fn settings(plan: &Plan) -> Value {
+    let held = match plan.load {
+        Load::Hold(held) => Some(held.name()),
+        Load::Calls | Load::Stream | Load::Churn => None,
+    };
+    let call = (plan.load != Load::Churn).then_some(&plan.requests.call);
+    json!({
+        "ringlane_bench": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "url": plan.requests.endpoint.to_string(),
+        "address": plan.address.to_string(),
+        "kind": plan.load.name(),
+        "held": held,
+        "tool": call.map(|call| &call.tool),
+        "arguments_digest": call.map(|call| digest(&call.arguments)),
+        "era": match plan.requests.era { Era::Modern => "modern", Era::Legacy => "legacy" },
+        "revision": plan.requests.revision,
+        "sessions": plan.sessions,
+        "connections": plan.connections,
+        "pipeline": plan.pipeline,
+        "disconnect_percent": plan.disconnect_percent,
+        "rate": plan.rate.map(|rate| number(rate.as_per_second())),
+        "warmup_seconds": number(plan.warmup.as_secs_f64()),
+    })
+}
+
+/// Tells arguments apart without showing them, since they may be secrets: the begin of the SHA-256
+/// of their JSON.
+fn digest(arguments: &Map<String, Value>) -> String {
+    let text = json!(arguments).to_string();
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The usual quantiles; `None` where nothing was measured.

@@ -341,6 +341,13 @@ fn reports_are_compared_and_what_is_worse_ends_with_1() {
     assert!(worse.len() == 1 && worse[0].starts_with("requests a second"), "{told}");
     let (_, told) = compared(&before, &["--connections", "5"], 1);
     assert!(told.contains("connections was 4 and is 5"), "{told}");
+    let (told, why) = compared(&before, &["--connections", "4", "message=another"], 1);
+    assert!(told.is_empty() && why.contains("arguments_digest was"), "before any load: {why}");
+    before["server"] = serde_json::json!({"cpu_us_per_request": 1.0});
+    let (_, told) = compared(&before, &["--connections", "4"], 1);
+    assert!(told.contains("server CPU per request, us is not compared"), "{told}");
+    let (_, told) = compared(&serde_json::json!({"ringlane_bench": 1}), &[], 1);
+    assert!(told.contains("it is no report of bench --json"), "{told}");
     server.end_well();
 }
 

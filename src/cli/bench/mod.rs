@@ -27,8 +27,9 @@ use crate::client::era::Era;
 use crate::client::error::{ClientError, Failure as ClientFailure};
 use crate::client::request::ClientIdentity;
 use crate::load::Address;
-use crate::load::compare::compare;
+use crate::load::compare::{check, compare, in_one_alone};
 use crate::load::plan::{Held, Load, Plan};
+use crate::load::report;
 use crate::load::run::{RunError, run};
 
 /// Makes load, and prints what came of it.
@@ -71,6 +72,9 @@ pub(super) fn bench(
     })?;
     let url = endpoint.to_string();
     let plan = plan(raw, &settings, target, address);
+    if let Some(before) = &settings.compare {
+        check(before, &report::settings(&plan)).map_err(incomparable)?;
+    }
     let bar = Bar::new(terminal);
     let outcome = run(&plan, &waits, &mut |glance| bar.show(glance));
     bar.end();
@@ -109,6 +113,10 @@ fn not_run(url: &str, error: &RunError) -> Failure {
     }
 }
 
+fn incomparable(what: String) -> Failure {
+    Failure::Failed { what: harmless(&format!("--compare: {what}")).into_owned(), fix: None }
+}
+
 /// Prints the report, and judges it.
 fn print(
     raw: &RawBench,
@@ -128,8 +136,11 @@ fn print(
     let mut is_well = report["failed"] == 0 && is_measured;
     if let Some(before) = &settings.compare {
         let threshold = settings.threshold_percent;
-        let differences = compare(before, report, threshold)
-            .map_err(|what| Failure::Failed { what: format!("--compare: {what}"), fix: None })?;
+        let differences = compare(before, report, threshold).map_err(incomparable)?;
+        for name in in_one_alone(before, report) {
+            let why = "one report lacks it; give both runs --server-pid, and a server that answers";
+            terminal.tell(&format!("warning: --compare: {name} is not compared: {why}"));
+        }
         is_well &= differences.iter().all(|difference| !difference.is_worse);
         let told = table::differences(&differences, threshold);
         // Standard output is for one report.
