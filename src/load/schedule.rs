@@ -60,6 +60,13 @@ impl Rate {
         let nanos = u128::from(index) * NANOS * 1_000_000 / u128::from(self.per_million_seconds);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
+
+    /// The last index that is due by then, counted from the start.
+    fn last_index_by(self, elapsed: Duration) -> u64 {
+        let due_before = (elapsed.as_nanos() + 1) * u128::from(self.per_million_seconds);
+        let count = due_before.div_ceil(NANOS * 1_000_000);
+        u64::try_from(count - 1).unwrap_or(u64::MAX)
+    }
 }
 
 /// The requests of one thread: every `stride`-th of the whole run.
@@ -97,13 +104,23 @@ impl Schedule {
     /// Notes what has become due.
     pub(super) fn advance(&mut self, now: Now) {
         while let Some(due) = self.next_due().filter(|due| *due <= now) {
-            self.next_index = self.next_index.saturating_add(self.stride);
-            if self.waiting.len() < WAITING_MAX {
-                self.waiting.push_back(due);
-            } else {
-                self.refused += 1;
+            if self.waiting.len() >= WAITING_MAX {
+                self.refuse_until(now);
+                return;
             }
+            self.next_index = self.next_index.saturating_add(self.stride);
+            self.waiting.push_back(due);
         }
+    }
+
+    /// Refuses what is due by now, of which there is some: at once, since at a high rate more would
+    /// become due while each is looked at.
+    fn refuse_until(&mut self, now: Now) {
+        let until = Now(now.0.min(self.end.0.saturating_sub(1)));
+        let last = self.rate.last_index_by(until.since(self.start));
+        let count = last.saturating_sub(self.next_index) / self.stride + 1;
+        self.refused += count;
+        self.next_index = self.next_index.saturating_add(count.saturating_mul(self.stride));
     }
 
     /// Takes the request that waits longest: the moment when it was due.
@@ -203,5 +220,32 @@ mod tests {
         assert_eq!(schedule.take_refused(), 1);
         assert_eq!(std::iter::from_fn(|| schedule.take()).count(), WAITING_MAX);
         assert!(!schedule.has_waiting());
+    }
+
+    #[test]
+    fn the_last_index_that_is_due_is_the_one_before_the_next() {
+        for per_second in [Rate::MIN, 0.3, 3.0, 999.9, 12_345.678, 7e7, Rate::MAX] {
+            for nanos in [0, 1, 9, 10, 333_333_333, 333_333_334, 1_000_000_000, 60_000_000_007] {
+                let (rate, elapsed) = (rate(per_second), Duration::from_nanos(nanos));
+                let last = rate.last_index_by(elapsed);
+                assert!(rate.due_after(last) <= elapsed, "{per_second} {nanos}: {last}");
+                assert!(rate.due_after(last + 1) > elapsed, "{per_second} {nanos}: {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_request_of_a_rate_that_nobody_reaches_is_accounted_for() {
+        let mut refused = 0;
+        for index in 0..3 {
+            let end = Now(3_600_000 * MS);
+            let mut schedule = Schedule::new(rate(Rate::MAX), Now(0), end, index, 3);
+            for minute in 1..=61 {
+                schedule.advance(Now(minute * 60_000 * MS));
+            }
+            assert_eq!(schedule.next_due(), None);
+            refused += schedule.take_refused() + drain(&mut schedule).len() as u64;
+        }
+        assert_eq!(refused, 360_000_000_000, "of an hour");
     }
 }
