@@ -69,6 +69,8 @@ pub enum Command {
     /// time and memory (with --server-pid). Every answer is checked: its HTTP status and framing,
     /// its id, its result. Ends with 1 if one was wrong or missing, or if the run is worse than the
     /// one that it is compared with. Ctrl-C ends it, and prints what was measured so far.
+    // A number below zero is told what it should be, and not that it is no flag.
+    #[command(allow_negative_numbers = true)]
     Bench(RawBench),
     /// Print the completion script of a shell
     Completions {

@@ -428,3 +428,35 @@ fn the_table_tells_the_same_in_words() {
     }
     server.end_well();
 }
+
+#[test]
+fn flags_that_would_be_of_no_effect_are_refused() {
+    let table: &[(&[&str], &str)] = &[
+        (&["--churn", "--expect", "x"], "--churn: calls no tool"),
+        (&["--churn", "--tool", "add"], "--churn: calls no tool"),
+        (&["--hold", "streams", "--tool", "add"], "--hold streams: calls no tool"),
+        (&["--hold", "streams", "--expect", "x"], "--hold streams: calls no tool"),
+        (&["--hold", "streams", "a=1"], "--hold streams: calls no tool"),
+        (&["--requests", "99999999999999999999"], "--requests: 99999999999999999999 is too many"),
+        (&["--threshold", "1001"], "write percent from 0 to 1000"),
+        (&["--rate", "-1"], "--rate: \"-1\" is no rate"),
+        (&["--connections", "-1"], "--connections: \"-1\" is no count"),
+    ];
+    for (flags, expected) in table {
+        // Nobody is asked: the flags are wrong by themselves.
+        let ran = run(&[&["bench", "127.0.0.1:1"], *flags].concat());
+        let errors = text(&ran.stderr);
+        assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(2), ""), "{flags:?}: {errors}");
+        assert!(errors.contains(expected), "{flags:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_server_that_is_asked_nothing_before_has_sessions_in_their_era() {
+    let server = Server::on_loopback(&[]);
+    for flags in [&["--sessions"][..], &["--churn"]] {
+        let report = report(server.url(), &[&["--requests", "8", "--fixed-id"], flags].concat(), 0);
+        assert_eq!((&report["era"], &report["requests"]), (&"legacy".into(), &8.into()));
+    }
+    server.end_well();
+}

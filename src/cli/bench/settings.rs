@@ -1,6 +1,7 @@
 //! The flags of `bench`, checked, every fault at once.
 
 use std::fs::File;
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -49,6 +50,7 @@ impl Settings {
         let duration = raw.duration.as_deref().map(|text| faults.time("--duration", text));
         let count = raw.requests.as_deref();
         let count = count.map(|text| faults.count("--requests", text, usize::MAX) as u64);
+        let warmup = faults.duration("--warmup", &raw.warmup);
         let settings = Self {
             load: load_of(raw),
             connections,
@@ -57,7 +59,8 @@ impl Settings {
             rate: raw.rate.as_deref().and_then(|text| faults.rate(text)),
             duration: duration.or_else(|| count.is_none().then_some(DURATION_DEFAULT)),
             count,
-            warmup: faults.duration("--warmup", &raw.warmup),
+            // What is held is measured from its first connection.
+            warmup: if raw.hold.is_some() { Duration::ZERO } else { warmup },
             timeout: faults.time("--timeout", &raw.timeout),
             disconnect_percent: faults.disconnect(raw.disconnect.as_deref()),
             servers: faults.servers(&raw.server_pid),
@@ -82,6 +85,8 @@ fn load_of(raw: &RawBench) -> Load {
 /// Flags that do not go together, each right by itself.
 fn combinations(raw: &RawBench) -> Vec<String> {
     let single = raw.pipeline == "1";
+    let has_arguments = !raw.arguments.is_empty() || raw.args.is_some();
+    let has_call = raw.tool.is_some() || raw.expect.is_some() || has_arguments;
     let table = [
         (
             raw.sessions && raw.era == RawEra::Modern,
@@ -92,8 +97,12 @@ fn combinations(raw: &RawBench) -> Vec<String> {
             "--churn: the modern era has no sessions: leave --era out",
         ),
         (
-            raw.churn && (raw.tool.is_some() || !raw.arguments.is_empty() || raw.args.is_some()),
-            "--churn: calls no tool: leave the tool and its arguments out",
+            raw.churn && has_call,
+            "--churn: calls no tool: leave --tool, its arguments and --expect out",
+        ),
+        (
+            raw.hold == Some(RawHeld::Streams) && has_call,
+            "--hold streams: calls no tool: leave --tool, its arguments and --expect out",
         ),
         (raw.churn && !single, "--churn: one message waits for the other: leave --pipeline out"),
         (
@@ -118,6 +127,9 @@ impl Faults {
             Ok(count) if (1..=most).contains(&count) => return count,
             Ok(count) if count > most => {
                 self.0.push(format!("{flag}: {count} is too many: give at most {most}"));
+            }
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+                self.0.push(format!("{flag}: {text} is too many: give at most {most}"));
             }
             _ => self.0.push(format!("{flag}: \"{text}\" is no count: write a number from 1")),
         }
@@ -199,7 +211,8 @@ impl Faults {
         match text.parse::<f64>() {
             Ok(percent) if (0.0..=1000.0).contains(&percent) => percent,
             _ => {
-                self.0.push(format!("--threshold: \"{text}\" is no share: write percent from 0"));
+                let rule = "write percent from 0 to 1000";
+                self.0.push(format!("--threshold: \"{text}\" is no share: {rule}"));
                 0.0
             }
         }

@@ -53,7 +53,7 @@ pub(super) fn find(
     let missing: Vec<_> = missing.map(|(name, value)| (name.to_owned(), value)).collect();
     fields.extend(missing);
     let found = if raw.fixed_id {
-        unasked(raw, &options, given)?
+        unasked(raw, load, &options, given)?
     } else {
         asked(raw, load, options, given, terminal)?
     };
@@ -78,6 +78,14 @@ fn echoed(arguments: &Map<String, Value>) -> TextRule {
     }
 }
 
+/// The era to speak: sessions are the legacy era's alone.
+fn era_of(raw: &RawBench, load: Load, era: EraChoice) -> EraChoice {
+    match era {
+        EraChoice::Auto if load == Load::Churn || raw.sessions => EraChoice::Legacy,
+        era => era,
+    }
+}
+
 struct Found {
     endpoint: Endpoint,
     era: Era,
@@ -86,12 +94,17 @@ struct Found {
 }
 
 /// What is asked of a server that was not asked anything.
-fn unasked(raw: &RawBench, options: &ClientOptions, given: Given) -> Result<Found, Failure> {
+fn unasked(
+    raw: &RawBench,
+    load: Load,
+    options: &ClientOptions,
+    given: Given,
+) -> Result<Found, Failure> {
     let endpoint = Endpoint::parse(&raw.url).map_err(|error| {
         let failure = Box::new(ClientFailure::Endpoint(error));
         remote::failure(&ClientError { url: raw.url.clone(), failure })
     })?;
-    let (era, revisions) = match options.era {
+    let (era, revisions) = match era_of(raw, load, options.era) {
         EraChoice::Auto | EraChoice::Modern => (Era::Modern, MODERN_REVISIONS),
         EraChoice::Legacy => (Era::Legacy, LEGACY_REVISIONS),
     };
@@ -113,9 +126,7 @@ fn asked(
     given: Given,
     terminal: &mut Terminal,
 ) -> Result<Found, Failure> {
-    if load == Load::Churn || (raw.sessions && options.era == EraChoice::Auto) {
-        options.era = EraChoice::Legacy;
-    }
+    options.era = era_of(raw, load, options.era);
     options.log_level = None;
     let mut client = Client::connect(&raw.url, options).map_err(|error| remote::failure(&error))?;
     let calls = !matches!(load, Load::Churn | Load::Hold(Held::Streams));
