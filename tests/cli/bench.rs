@@ -1,6 +1,7 @@
 //! `bench` against the demo, and against servers that answer wrongly, late or not at all.
 
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -430,6 +431,22 @@ fn the_table_tells_the_same_in_words() {
 }
 
 #[test]
+fn the_table_fits_a_terminal_of_80_columns() {
+    let server = Server::on_loopback(&[]);
+    let pid = server.process.id().to_string();
+    let words = ["bench", server.url(), "--warmup", "0s", "--requests", "4", "--stream"];
+    let flags = ["--tool", "countdown", "from=1", "--server-pid", &pid, "--connections", "4"];
+    let ran = run(&[&words[..], &flags].concat());
+    let told = text(&ran.stdout);
+    let (_, numbers) = told.split_once("\n\n").expect("a heading, and numbers");
+    assert!(numbers.contains("event gap") && numbers.contains("private"), "{told}");
+    for line in numbers.lines() {
+        assert!(line.len() <= 80, "{} columns: {line}", line.len());
+    }
+    server.end_well();
+}
+
+#[test]
 fn flags_that_would_be_of_no_effect_are_refused() {
     let table: &[(&[&str], &str)] = &[
         (&["--churn", "--expect", "x"], "--churn: calls no tool"),
@@ -459,4 +476,34 @@ fn a_server_that_is_asked_nothing_before_has_sessions_in_their_era() {
         assert_eq!((&report["era"], &report["requests"]), (&"legacy".into(), &8.into()));
     }
     server.end_well();
+}
+
+#[test]
+fn a_process_that_did_nothing_is_not_taken_for_the_server() {
+    let mut idle = Command::new("cat");
+    let mut idle = idle.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
+    let mut line = [0; 2];
+    idle.stdin.as_mut().expect("a pipe").write_all(b"x\n").expect("written");
+    idle.stdout.as_mut().expect("a pipe").read_exact(&mut line).expect("read");
+    let server = Scripted::start(|_, _| Reply::Right);
+    let pid = idle.id().to_string();
+    let ran = run(&["bench", &server.url, "--requests", "20", "--server-pid", &pid]);
+    drop(idle.stdin.take());
+    idle.wait().expect("its end");
+    let warned = format!("warning: the processes [{pid}] spent no CPU time");
+    assert!(text(&ran.stderr).contains(&warned), "{}", text(&ran.stderr));
+}
+
+#[test]
+fn an_answer_that_never_ends_is_not_called_silence() {
+    // One byte in each 10 ms: never silent for long, and over in 20 s.
+    let server = Scripted::start(|number, _| match number {
+        0 => Reply::Right,
+        _ => Reply::Slow(Duration::from_millis(10)),
+    });
+    let flags = ["--connections", "1", "--duration", "100ms", "--timeout", "300ms"];
+    let report = report(&server.url, &flags, 1);
+    assert_eq!(kinds(&report), [("timeout", 1)], "{report}");
+    let sample = report["failures"][0]["sample"].as_str().expect("a sample");
+    assert!(sample.starts_with("unfinished 0."), "{sample}");
 }

@@ -15,6 +15,8 @@ pub(crate) enum Reply {
     Right,
     /// The right answer, so much later.
     Late(Duration),
+    /// The right answer, byte by byte, so much time between them.
+    Slow(Duration),
     /// Another body, with this status line and type.
     Other(&'static str, &'static str, String),
     /// The right answer, split into an event stream after a notice of progress.
@@ -79,6 +81,14 @@ fn serve(mut stream: TcpStream, script: &Script, calls: &AtomicU64, door: &TcpLi
             Reply::Late(after) => {
                 pass(&stream, after);
                 whole("200 OK", "application/json", &right)
+            }
+            Reply::Slow(pause) => {
+                let bytes = whole("200 OK", "application/json", &right).into_bytes();
+                let _ = bytes.iter().try_for_each(|byte| {
+                    pass(&stream, pause);
+                    stream.write_all(&[*byte])
+                });
+                continue;
             }
             Reply::Other(status, media, body) => whole(status, media, &body),
             Reply::Events => {

@@ -44,7 +44,7 @@ pub(super) fn render(report: &Value) -> String {
     let client = &report["client"];
     let busy = client["busy"].as_f64().unwrap_or_default() * 100.0;
     let own = format!(
-        "{} a request; its busiest thread of {} at work {busy:.0} % of the time",
+        "{} a request; its busiest thread of {} at work {busy:.0} %",
         time(client["cpu_us_per_request"].as_f64()),
         client["threads"]
     );
@@ -98,7 +98,7 @@ fn latencies(report: &Value) -> String {
     }
     let mut text = format!("{:<14}", "");
     for (_, name) in QUANTILES {
-        let _ = write!(text, "{name:>10}");
+        let _ = write!(text, "{name:>9}");
     }
     text.push('\n');
     for (member, name) in rows {
@@ -108,7 +108,7 @@ fn latencies(report: &Value) -> String {
         }
         let _ = write!(text, "{name:<14}");
         for (quantile, _) in QUANTILES {
-            let _ = write!(text, "{:>10}", time(row[quantile].as_f64()));
+            let _ = write!(text, "{:>9}", time(row[quantile].as_f64()));
         }
         text.push('\n');
     }
@@ -119,7 +119,7 @@ fn cpu(server: &Value) -> String {
     let part = |name: &str| time(server[name].as_f64());
     let used = server["cpus_used"].as_f64().unwrap_or_default();
     format!(
-        "{} a request ({} user, {} system); {used:.2} CPUs at work",
+        "{} a request ({} user, {} system); {used:.2} CPUs",
         part("cpu_us_per_request"),
         part("user_us_per_request"),
         part("system_us_per_request"),
@@ -129,10 +129,11 @@ fn cpu(server: &Value) -> String {
 fn memory(memory: &Value) -> String {
     let part = |name: &str| bytes(memory[name].as_f64());
     format!(
-        "{} before, {} at most, {} after; private {} before, {} after, {} a connection",
+        "{} before, {} at most, {} after\n{:14}private {} before, {} after, {} a connection",
         part("before_bytes"),
         part("peak_bytes"),
         part("after_bytes"),
+        "",
         part("private_before_bytes"),
         part("private_after_bytes"),
         part("private_bytes_per_connection"),
@@ -162,6 +163,14 @@ pub(super) fn warnings(report: &Value) -> Vec<String> {
             "bench itself was the limit, and the server may do more: give more --threads, or CPUs"
                 .to_owned(),
         );
+    }
+    let server = &report["server"];
+    if server["cpu_us_per_request"] == 0.0 && report["requests"] != 0 && report["kind"] != "hold" {
+        let pids = &server["pids"];
+        warnings.push(format!(
+            "the processes {pids} spent no CPU time: give --server-pid the server, not what \
+             started it"
+        ));
     }
     let reached = report["requests_per_second"].as_f64().unwrap_or_default();
     if let Some(rate) = report["rate"].as_f64()
@@ -197,9 +206,12 @@ pub(super) fn differences(differences: &[Difference], threshold_percent: f64) ->
 fn time(us: Option<f64>) -> String {
     match us {
         None => "-".to_owned(),
-        Some(us) if us < 1000.0 => format!("{us:.1} us"),
-        Some(us) if us < 1_000_000.0 => format!("{:.2} ms", us / 1000.0),
-        Some(us) => format!("{:.2} s", us / 1_000_000.0),
+        // By what the digits round to, so that none is longer than its column.
+        Some(us) if us < 999.95 => format!("{us:.1} us"),
+        Some(us) if us < 99_995.0 => format!("{:.2} ms", us / 1000.0),
+        Some(us) if us < 999_950.0 => format!("{:.1} ms", us / 1000.0),
+        Some(us) if us < 99_995_000.0 => format!("{:.2} s", us / 1_000_000.0),
+        Some(us) => format!("{:.1} s", us / 1_000_000.0),
     }
 }
 
@@ -218,9 +230,21 @@ mod tests {
 
     #[test]
     fn times_and_sizes_have_the_unit_that_suits_them() {
-        let times = [(0.25, "0.2 us"), (999.0, "999.0 us"), (1500.0, "1.50 ms"), (2e6, "2.00 s")];
+        let times = [
+            (0.25, "0.2 us"),
+            (999.94, "999.9 us"),
+            (999.96, "1.00 ms"),
+            (99_994.0, "99.99 ms"),
+            (99_996.0, "100.0 ms"),
+            (999_949.0, "999.9 ms"),
+            (999_951.0, "1.00 s"),
+            (99_994_000.0, "99.99 s"),
+            (99_996_000.0, "100.0 s"),
+            (3.6e9, "3600.0 s"),
+        ];
         for (us, expected) in times {
             assert_eq!(time(Some(us)), expected);
+            assert!(expected.len() <= 8, "a column has room for a space and that");
         }
         assert_eq!(time(None), "-");
         let sizes = [(700.0, "700 B"), (-20480.0, "-20.0 KiB"), (2e7, "19.1 MiB")];

@@ -322,7 +322,7 @@ impl Worker {
             if waited > timeout || (stopped && waited > PATIENCE) {
                 for index in 0..self.lanes.len() {
                     if self.lanes.get(index).is_some_and(|lane| lane.in_flight() > 0) {
-                        self.lose(index, silence(waited));
+                        self.lose(index, unfinished(waited));
                     }
                 }
                 debug_assert_eq!(self.in_flight, 0, "what is in flight is on a lane");
@@ -360,6 +360,12 @@ impl Worker {
             self.pump(TICK);
         }
     }
+}
+
+/// It need not have been silent: an answer may come byte by byte.
+fn unfinished(waited: Duration) -> Fault {
+    let told = format!("unfinished {:.1} s after the end of the run", waited.as_secs_f64());
+    Fault::new(FaultKind::Timeout, told)
 }
 
 fn silence(waited: Duration) -> Fault {
