@@ -38,6 +38,8 @@ pub(super) enum FaultKind {
     Text,
     /// A stream that ended without an answer, or a document where a stream was asked for.
     Stream,
+    /// A call that was answered, or a stream that ended, while it was to be held.
+    Held,
 }
 
 impl FaultKind {
@@ -59,6 +61,7 @@ impl FaultKind {
             Self::Incomplete => "incomplete",
             Self::Text => "text",
             Self::Stream => "stream",
+            Self::Held => "held",
         }
     }
 
@@ -91,6 +94,10 @@ impl FaultKind {
             Self::Incomplete => "the tool did not complete",
             Self::Text => "another text than expected",
             Self::Stream => "a stream was expected, and the answer at its end",
+            Self::Held => {
+                "what was to be held ended before the run: for calls, give a --tool that takes \
+                 longer than --duration"
+            }
         }
     }
 }

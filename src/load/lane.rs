@@ -252,8 +252,12 @@ impl Lane {
             }
             (_, What::Listen, _) => {
                 self.stage = Stage::Gone;
-                let told = "a stream that was held ended";
-                Step::Over { due, verdict: Err(Fault::new(FaultKind::Closed, told)) }
+                let told = "the stream ended";
+                Step::Over { due, verdict: Err(Fault::new(FaultKind::Held, told)) }
+            }
+            (_, What::Call, Ok(())) if means.plan.load == Load::Hold(Held::Calls) => {
+                let told = "the call was answered";
+                Step::Over { due, verdict: Err(Fault::new(FaultKind::Held, told)) }
             }
             (_, what, verdict) => {
                 if what == What::Delete {

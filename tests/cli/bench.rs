@@ -507,3 +507,31 @@ fn an_answer_that_never_ends_is_not_called_silence() {
     let sample = report["failures"][0]["sample"].as_str().expect("a sample");
     assert!(sample.starts_with("unfinished 0."), "{sample}");
 }
+
+#[test]
+fn a_call_that_is_answered_was_not_held() {
+    let server = Scripted::start(|_, _| Reply::Right);
+    let report = report(&server.url, &["--hold", "calls", "--duration", "100ms"], 1);
+    assert_eq!(kinds(&report), [("held", 4)], "{report}");
+}
+
+#[test]
+fn every_member_of_a_report_is_in_its_documentation() {
+    let documented = include_str!("../../docs/bench.md");
+    let server = Scripted::start(|number, _| match number {
+        5 => Reply::Close,
+        _ => Reply::Events,
+    });
+    let own = std::process::id().to_string();
+    let report = report(&server.url, &["--requests", "20", "--stream", "--server-pid", &own], 1);
+    let (mut left, mut seen) = (vec![&report], 0);
+    while let Some(value) = left.pop() {
+        left.extend(value.as_array().into_iter().flatten());
+        for (name, value) in value.as_object().into_iter().flatten() {
+            assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/bench.md");
+            left.push(value);
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "only {seen} members: {report}");
+}
