@@ -1,4 +1,5 @@
-//! What load needs of the machine beside sockets: time, threads and their CPU time, open files.
+//! What load needs of the machine beside sockets: time, threads, their CPU time and their wait for
+//! it, open files.
 //!
 //! In: nothing but the kernel. Out: `Now` on one clock for all threads, `Duration` of CPU time.
 //! Invariant: moments of all threads of one run compare, because their origin is the same.
@@ -38,6 +39,18 @@ pub(super) fn thread_cpu() -> Duration {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(spent.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(spent.tv_nsec).unwrap_or_default())
+}
+
+/// How long the calling thread has been ready to run so far while others had the CPUs; zero where
+/// the kernel keeps no such count.
+pub(super) fn thread_wait() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    parse_wait(&text).unwrap_or_default()
+}
+
+/// The second number of three: time on a CPU, time ready without one, turns.
+fn parse_wait(text: &str) -> Option<Duration> {
+    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// The CPUs that this process may use.
@@ -88,6 +101,14 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(thread_cpu() > before);
+    }
+
+    #[test]
+    fn the_wait_for_a_cpu_is_the_second_number() {
+        assert_eq!(parse_wait("123 45 6\n"), Some(Duration::from_nanos(45)));
+        assert_eq!(parse_wait("123"), None);
+        let before = thread_wait();
+        assert!(thread_wait() >= before);
     }
 
     #[test]

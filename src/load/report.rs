@@ -78,7 +78,8 @@ impl Outcome {
     fn client(&self, plan: &Plan) -> Value {
         let per_request = ratio(self.tally.cpu.as_secs_f64() * 1e6, float(self.sent));
         json!({"threads": plan.threads, "cpu_us_per_request": number(per_request),
-            "busy": number(self.tally.busy), "limit": self.is_the_limit()})
+            "busy": number(self.tally.busy),
+            "waited_for_cpu": number(self.tally.waited), "limit": self.is_the_limit()})
     }
 
     /// Whether the load generator was the slower side: its threads had no time left, while the

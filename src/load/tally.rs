@@ -93,6 +93,8 @@ pub(super) struct Tally {
     pub(super) cpu: Duration,
     /// The largest share of the time that one thread was at work, 0 to 1.
     pub(super) busy: f64,
+    /// The largest share that one waited for a CPU that others had.
+    pub(super) waited: f64,
 }
 
 impl Tally {
@@ -109,6 +111,7 @@ impl Tally {
             last: Now::default(),
             cpu: Duration::ZERO,
             busy: 0.0,
+            waited: 0.0,
         }
     }
 
@@ -156,6 +159,7 @@ impl Tally {
         self.last = self.last.max(other.last);
         self.cpu += other.cpu;
         self.busy = self.busy.max(other.busy);
+        self.waited = self.waited.max(other.waited);
         self.add_faults(other.faults);
     }
 
@@ -213,8 +217,10 @@ mod tests {
         other.fault(Fault::new(FaultKind::Text, "second"), 3);
         other.fault(Fault::new(FaultKind::Id, "id"), 0);
         (one.busy, other.busy) = (0.25, 0.5);
+        (one.waited, other.waited) = (0.125, 0.0);
         one.add(other);
         assert_eq!((one.answered, one.failed, one.last, one.busy), (2, 5, at(3), 0.5));
+        assert!((one.waited - 0.125).abs() < f64::EPSILON, "{}", one.waited);
         let seen = Seen { count: 5, sample: "first".to_owned() };
         assert_eq!(one.faults, BTreeMap::from([(FaultKind::Text, seen)]));
     }

@@ -16,6 +16,9 @@ const QUANTILES: [(&str, &str); 7] = [
     ("mean", "mean"),
 ];
 
+/// The share of the time that bench may wait for a CPU without a word.
+const WAITED_MAX: f64 = 0.05;
+
 /// The whole report.
 #[must_use]
 pub(super) fn render(report: &Value) -> String {
@@ -164,6 +167,14 @@ pub(super) fn warnings(report: &Value) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let waited = report["client"]["waited_for_cpu"].as_f64().unwrap_or_default();
+    if waited > WAITED_MAX {
+        let percent = waited * 100.0;
+        warnings.push(format!(
+            "bench waited {percent:.0} % of the time for a CPU, which is in the latencies: give it \
+             and the server CPUs of their own (taskset), on a machine that does nothing else"
+        ));
+    }
     let server = &report["server"];
     if server["cpu_us_per_request"] == 0.0 && report["requests"] != 0 && report["kind"] != "hold" {
         let pids = &server["pids"];
@@ -227,6 +238,15 @@ fn bytes(count: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crowded_machine_is_told() {
+        let crowded = |waited: f64| {
+            let report = serde_json::json!({"client": {"waited_for_cpu": waited}});
+            warnings(&report).iter().any(|warning| warning.starts_with("bench waited "))
+        };
+        assert_eq!((crowded(0.05), crowded(0.051)), (false, true));
+    }
 
     #[test]
     fn times_and_sizes_have_the_unit_that_suits_them() {

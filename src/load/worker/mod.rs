@@ -23,7 +23,7 @@ use crate::load::connection::Judging;
 use crate::load::fault::{Fault, FaultKind};
 use crate::load::judge::Judge;
 use crate::load::lane::{Lane, Means, Stage};
-use crate::load::machine::{Origin, thread_cpu};
+use crate::load::machine::{Origin, thread_cpu, thread_wait};
 use crate::load::plan::{Load, Plan};
 use crate::load::request::Ids;
 use crate::load::response::KnownHead;
@@ -134,7 +134,7 @@ pub(super) fn work(
     let mut told = reports.send(Report::Open(Ok(worker.take_tally())));
     // When nobody orders or listens any more, the run is over.
     while let (Ok(()), Ok(order)) = (&told, orders.recv()) {
-        let (cpu, begin) = (thread_cpu(), origin.now());
+        let (cpu, wait, begin) = (thread_cpu(), thread_wait(), origin.now());
         match order {
             Order::Load(stretch) => worker.load(stretch),
             Order::Hold { until } => worker.hold(until),
@@ -143,6 +143,7 @@ pub(super) fn work(
         worker.tally.cpu = thread_cpu().saturating_sub(cpu);
         let wall = origin.now().since(begin).as_secs_f64().max(f64::EPSILON);
         worker.tally.busy = worker.tally.cpu.as_secs_f64() / wall;
+        worker.tally.waited = thread_wait().saturating_sub(wait).as_secs_f64() / wall;
         told = reports.send(Report::Done(worker.take_tally()));
     }
 }
