@@ -1,5 +1,6 @@
 """One load on one peer: starts it, checks its answer, loads it, and gives numbers by key."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -76,10 +77,11 @@ class Bench:
         call = {"legacy": peers.legacy_call, "modern": peers.modern_call}[load.era]
         return peers.check(server, call(message), message)
 
-    def generate(self, load, server, *, seconds=True, duration=None, flags=()):
+    def generate(self, load, server, *, seconds=True, duration=None, flags=(), cpus=None):
         """Runs the load generator, and gives its report."""
+        pinned = ",".join(map(str, cpus or [self.load_cpu]))
         with tempfile.TemporaryDirectory(prefix="ringlane-load-") as folder:
-            command = ["taskset", "--cpu-list", str(self.load_cpu), self.generator, "bench"]
+            command = ["taskset", "--cpu-list", pinned, self.generator, "bench"]
             command += [server.url, "--json", "--server-pid", str(server.pid)]
             command += ["--timeout", SILENCE]
             command += ["--era", load.era, "--connections", str(self.connections(load)), *flags]
@@ -215,14 +217,22 @@ WAYS = {
 
 
 def scaling(bench, load, cpus):
-    """CPU per call with 1, 2, .. workers, as many as leave a core to the load."""
-    rows = []
-    for workers in range(1, len(cpus) + 1):
-        with bench.server(load, "ours", workers, cpus[:workers]) as server:
-            report = bench.generate(load, server)
-        found = numbers(report)
-        rows.append({"workers": workers, "cpu": found["cpu"], "rate": found["rate"]})
-    return rows
+    """CPU per call with more and more workers, each beside a thread of the load on its core: so a
+    core has as much to do, and as many connections, whatever their number is."""
+    found = {}
+    for workers in counts(len(cpus)):
+        mine = cpus[:workers]
+        crowd = dataclasses.replace(load, connections=load.connections * workers)
+        with bench.server(load, "ours", workers, mine) as server:
+            bench.check(server, load)
+            threads = ("--threads", str(workers))
+            found[workers] = numbers(bench.generate(crowd, server, flags=threads, cpus=mine))
+    return found
+
+
+def counts(most):
+    """1, 2, 4, .. and all."""
+    return sorted({most, *(1 << power for power in range(most.bit_length()) if 1 << power < most)})
 
 
 def skew(bench, load, workers):

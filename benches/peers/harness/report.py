@@ -68,9 +68,15 @@ def shown(number):
     return f"{number:.3g}" if abs(number) < 100 else f"{number:.0f}"
 
 
-def scaling_table(rows):
-    lines = ["| workers | CPU a call, µs | calls a second |", "| --- | --- | --- |"]
-    lines += [f"| {row['workers']} | {row['cpu']:.2f} | {row['rate']:,.0f} |" for row in rows]
+def scaling_table(rounds):
+    """`rounds` is a list of what each round gave by the number of workers."""
+    lines = ["| workers | CPU a call, µs | to one worker | calls a second |"]
+    lines += ["| --- | --- | --- | --- |"]
+    for workers in rounds[0]:
+        cpu = statistics.median(row[workers]["cpu"] for row in rounds)
+        rate = statistics.median(row[workers]["rate"] for row in rounds)
+        ratio = statistics.median(row[workers]["cpu"] / row[1]["cpu"] for row in rounds)
+        lines.append(f"| {workers} | {cpu:.2f} | {ratio:.2f} | {rate:,.0f} |")
     return "\n".join(lines) + "\n"
 
 
